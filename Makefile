@@ -1,0 +1,122 @@
+# The ways into the project. `make help` lists them. Every target may be repeated; the set-up runs once.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := all
+
+JOBS ?= $(shell nproc)
+TESTS ?=
+SECONDS_EACH ?= 60
+PEERS ?=
+DATA ?=
+binary := build/release/tenure
+build = cmake --build build/$(1) -j $(JOBS) $(if $(2),--target $(2))
+configure_flags = $(if $(TENURE_ONEDNN_ROOT),-DTENURE_ONEDNN_ROOT="$(abspath $(TENURE_ONEDNN_ROOT))")
+# $(call test,PRESET): build it, run every test, end in one line of totals; the exit code is ctest's.
+test = rm -rf build/$(1)/test-results; mkdir -p build/$(1)/test-results; rc=0; \
+  GTEST_OUTPUT=json:$(CURDIR)/build/$(1)/test-results/ ctest --preset $(1) $(if $(TESTS),-R '$(TESTS)') || rc=$$?; \
+  python3 tools/test_summary.py build/$(1)/test-results || rc=1; exit $$rc
+
+.PHONY: all demo test bench asan tsan clang no-onednn coverage fuzz lint docs docs-write golden-check conformance soak setup install consumer clean distclean help
+
+all: build/release/.configured ## Build everything (Release); the command stands at build/release/tenure
+	$(call build,release)
+
+demo: build/release/.configured $(if $(filter-out 0,$(PEERS)),build/.setup-python) ## Set up, build, run the demonstration. DATA=<folder with MNIST idx .gz files>  PEERS=1 measures TensorFlow live
+	$(call build,release,tenure_cli)
+	$(binary) demo $(if $(DATA),--data '$(DATA)') $(if $(filter-out 0,$(PEERS)),--peers)
+
+test: build/release/.configured build/.setup-python ## Set up, build, run every test. TESTS=<regex> runs some
+	$(call build,release)
+	$(call test,release)
+
+conformance: build/release/.configured ## Run the conformance suite and print its table, op by check
+	$(call build,release,system_test)
+	build/release/system_test --gtest_filter='*Conformance*' --gtest_brief=1
+
+asan: build/asan/.configured ## Every test under AddressSanitizer, LeakSanitizer, UndefinedBehaviorSanitizer
+	$(call build,asan)
+	$(call test,asan)
+
+tsan: build/tsan/.configured ## Every test under ThreadSanitizer
+	$(call build,tsan)
+	$(call test,tsan)
+
+clang: build/.setup-tools build/clang/.configured ## Every test, built by clang
+	$(call build,clang)
+	$(call test,clang)
+
+no-onednn: build/no-onednn/.configured ## Every test with Eigen and direct loops in place of oneDNN
+	$(call build,no-onednn)
+	$(call test,no-onednn)
+
+coverage: build/coverage/.configured ## Every test with gcov counters; per-file line coverage lands in build/coverage/coverage.txt
+	$(call build,coverage)
+	$(call test,coverage)
+	python3 tools/coverage.py build/coverage > build/coverage/coverage.txt
+	tail -n 1 build/coverage/coverage.txt
+
+bench: build/bench/.configured ## Benchmarks beside the peers (PEERS=0: Tenure alone)
+	$(if $(filter 0,$(PEERS)),,tools/setup bench)
+	$(call build,bench)
+	bench/run --build build/bench $(if $(filter 0,$(PEERS)),--no-peers)
+
+fuzz: build/.setup-tools build/fuzz/.configured ## Each fuzzer for SECONDS_EACH=60 seconds
+	$(call build,fuzz)
+	ran=0; for program in $$(find build/fuzz -type f -name 'fuzz_*' -perm -u+x); do \
+	  name=$$(basename $$program); seeds=tests/fuzz/corpus/$${name#fuzz_}; mkdir -p build/fuzz/corpus/$$name; echo "fuzz: $$name, $(SECONDS_EACH) s"; \
+	  $$program -max_total_time=$(SECONDS_EACH) -timeout=10 -rss_limit_mb=2048 -artifact_prefix=build/fuzz/ -verbosity=0 -print_final_stats=1 \
+	    build/fuzz/corpus/$$name $$( [ -d $$seeds ] && echo $$seeds ) ; ran=$$((ran + 1)); done; \
+	  [ $$ran -gt 0 ] || { echo 'fuzz: no fuzzer was built' >&2; exit 1; }; echo "fuzz: $$ran programs, nothing found"
+
+soak: build/release/.configured ## Long loops with exact counts and a verdict on RSS. MINUTES=10
+	$(call build,release,system_test)
+	build/release/system_test --gtest_list_tests --gtest_filter='*Soak*' | grep -q . || { echo 'soak: no soak test was built' >&2; exit 1; }
+	TENURE_SOAK_MINUTES=$${MINUTES:-10} build/release/system_test --gtest_filter='*Soak*'
+
+lint: build/.setup-tools build/clang/.configured ## Format, layer rules, clang-tidy on changed files (LINT=all: on all, BASE=<commit>: since then)
+	python3 tools/check_layers.py
+	tools/lint $(if $(filter all,$(LINT)),--all,--base '$(or $(BASE),HEAD)') build/clang
+
+docs: all ## Check that generated pages and quoted examples are current and that links lead somewhere (docs-write renews them)
+	python3 tools/docs.py --check
+
+docs-write: all
+	python3 tools/docs.py --write
+
+golden-check: build/.setup-python ## Make ten golden cases anew with the real Keras and compare them with the files
+	[ -x build/venv/bin/python ] || { echo 'golden-check: SKIPPED: TensorFlow and Keras could not be had from PyPI'; exit 0; }; \
+	  build/venv/bin/python tests/reference/golden_check.py $(GOLDEN)
+
+install: all ## Install into PREFIX=build/install
+	cmake --install build/release --prefix '$(or $(PREFIX),build/install)'
+
+consumer: all ## A project of its own finds, builds against and runs an installed, moved Tenure
+	tests/consumer/check build/release
+
+setup: build/.setup-core
+
+build/.setup-%: tools/setup
+	@mkdir -p build
+	@tools/setup $*
+	@touch $@
+
+# Without PyPI there is no environment and no stamp: the next run tries again.
+build/.setup-python: tools/setup
+	@mkdir -p build
+	@tools/setup python
+	@if [ -x build/venv/bin/python ]; then touch $@; fi
+
+build/%/.configured: build/.setup-core CMakePresets.json
+	cmake --preset $* $(configure_flags)
+	@touch $@
+
+build/clang/.configured build/fuzz/.configured: build/.setup-tools
+
+clean: ## Remove every build; oneDNN and the Python environments stay
+	rm -rf $(addprefix build/,dev release bench asan tsan coverage clang no-onednn fuzz install consumer)
+
+distclean: ## Remove everything that make made
+	rm -rf build
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,0 +1,10 @@
+# Flags shared by the library, the tests and the tools.
+add_library(tenure_flags INTERFACE)
+target_compile_options(tenure_flags INTERFACE -Wall -Wextra -Wno-missing-field-initializers -ffp-contract=off)
+if(TENURE_SANITIZE STREQUAL "address")
+  target_compile_options(tenure_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -g1)
+  target_link_options(tenure_flags INTERFACE -fsanitize=address,undefined)
+elseif(TENURE_SANITIZE STREQUAL "thread")
+  target_compile_options(tenure_flags INTERFACE -fsanitize=thread -g1)
+  target_link_options(tenure_flags INTERFACE -fsanitize=thread)
+endif()

@@ -1,0 +1,187 @@
+#include "files/bytes.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <new>
+#include <utility>
+
+#include "base/check.h"
+
+namespace tenure::files {
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void fail_system(const char* what, const std::string& path, int error) {
+  const Code code = error == ENOENT ? Code::NotFound : error == ENOMEM ? Code::OutOfMemory : Code::Io;
+  fail(code, "cannot {} {}: {}", what, path, std::generic_category().message(error));
+}
+
+/// Owns an open file.
+class Descriptor {
+ public:
+  explicit Descriptor(int value) noexcept : value_(value) {}
+  ~Descriptor() {
+    if (value_ >= 0) ::close(value_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const noexcept { return value_; }
+  /// 0 or the error; the file is closed either way.
+  int close() noexcept { return ::close(std::exchange(value_, -1)) == 0 ? 0 : errno; }
+
+ private:
+  int value_;
+};
+
+void sync_folder_of(const std::string& path) {
+  fs::path folder = fs::path(path).parent_path();
+  Descriptor file(::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (file.get() >= 0) (void)::fsync(file.get());  // some file systems refuse it for folders: the rename stands all the same
+}
+
+/// The file that a chain of symbolic links names, which need not exist.
+std::string follow_links(std::string path) {
+  for (int i = 0; i < 40; ++i) {
+    std::error_code error;
+    if (!fs::is_symlink(path, error)) return path;
+    const fs::path target = fs::read_symlink(path, error);
+    if (error) fail_system("follow the link", path, error.value());
+    path = (target.is_absolute() ? target : fs::path(path).parent_path() / target).string();
+  }
+  fail_system("follow the link", path, ELOOP);
+}
+
+}  // namespace
+
+Bytes Bytes::map(const std::string& path) {
+  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (file.get() < 0) fail_system("open", path, errno);
+  struct stat info = {};
+  if (::fstat(file.get(), &info) != 0) fail_system("examine", path, errno);
+  check(S_ISREG(info.st_mode), Code::Io, "cannot read {}: expected a file, got {}", path, S_ISDIR(info.st_mode) ? "a folder" : "a device or pipe");
+  const size_t size = static_cast<size_t>(info.st_size);
+  if (size == 0) return keep(nullptr, {}, path);
+  void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
+  if (address == MAP_FAILED) fail_system("map", path, errno);
+  std::shared_ptr<const void> owner(address, [size](void* p) { ::munmap(p, size); });
+  return keep(std::move(owner), {static_cast<const std::byte*>(address), size}, path);
+}
+
+Bytes Bytes::borrow(std::span<const std::byte> bytes, std::string name) { return keep(nullptr, bytes, std::move(name)); }
+
+Bytes Bytes::own(std::vector<std::byte> bytes, std::string name) {
+  auto owner = std::make_shared<const std::vector<std::byte>>(std::move(bytes));
+  const std::span<const std::byte> range = *owner;
+  return keep(std::move(owner), range, std::move(name));
+}
+
+Bytes Bytes::keep(std::shared_ptr<const void> owner, std::span<const std::byte> bytes, std::string name) {
+  Bytes b;
+  b.owner_ = std::move(owner);
+  b.name_ = std::make_shared<const std::string>(std::move(name));
+  b.data_ = bytes.data();
+  b.size_ = bytes.size();
+  return b;
+}
+
+Bytes Bytes::make(size_t size, std::string name, const std::function<void(std::span<std::byte>)>& fill) {
+  std::shared_ptr<std::byte[]> owner;
+  try {
+    owner.reset(new std::byte[size]);
+  } catch (const std::bad_alloc&) {
+    fail(Code::OutOfMemory, "no memory for {} bytes of {}", size, name);
+  }
+  fill({owner.get(), size});
+  std::byte* data = owner.get();
+  return keep(std::move(owner), {data, size}, std::move(name));
+}
+
+Bytes Bytes::copy(std::string_view text, std::string name) {
+  const auto* p = reinterpret_cast<const std::byte*>(text.data());
+  return own(std::vector<std::byte>(p, p + text.size()), std::move(name));
+}
+
+const std::string& Bytes::name() const noexcept {
+  static const std::string memory = "<memory>";
+  return name_ ? *name_ : memory;
+}
+
+Bytes Bytes::slice(size_t offset, size_t size) const {
+  check(offset <= size_ && size <= size_ - offset, Code::Io, "{}: expected {} bytes at offset {}, but it ends at {}", name(), size, offset, size_);
+  Bytes b = *this;
+  b.data_ = data_ ? data_ + offset : nullptr;
+  b.size_ = size;
+  return b;
+}
+
+Bytes Bytes::named(std::string name) const {
+  Bytes b = *this;
+  b.name_ = std::make_shared<const std::string>(std::move(name));
+  return b;
+}
+
+PendingFile::PendingFile(const std::string& path) : path_(follow_links(path)) {
+  struct stat info = {};
+  const bool exists = ::stat(path_.c_str(), &info) == 0;
+  check(!exists || !S_ISDIR(info.st_mode), Code::Io, "cannot write {}: it is a folder", path_);
+  if (exists && !S_ISREG(info.st_mode)) {
+    direct_ = true;
+    temporary_ = path_;
+    return;
+  }
+  if (exists && ::access(path_.c_str(), W_OK) != 0) fail_system("write", path_, errno);
+  static std::atomic<uint64_t> counter{0};
+  for (int attempt = 0;; ++attempt) {
+    temporary_ = fmt::format("{}.{}-{}.tmp", path_, ::getpid(), counter++);
+    Descriptor file(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+    if (file.get() >= 0) {
+      if (exists) (void)::fchmod(file.get(), info.st_mode & 07777);
+      return;
+    }
+    if (errno != EEXIST || attempt == 100) fail_system("write", path_, errno);
+  }
+}
+
+PendingFile::~PendingFile() {
+  if (!temporary_.empty() && !direct_) ::unlink(temporary_.c_str());
+}
+
+void PendingFile::commit() {
+  if (!direct_) {
+    Descriptor file(::open(temporary_.c_str(), O_RDONLY | O_CLOEXEC));
+    if (file.get() < 0 || ::fsync(file.get()) != 0) fail_system("write", path_, errno);
+    if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail_system("write", path_, errno);
+    sync_folder_of(path_);
+  }
+  temporary_.clear();
+}
+
+void FileSink::write(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(descriptor_, bytes.data(), std::min<size_t>(bytes.size(), size_t{1} << 30));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail_system("write", path_, errno);
+    bytes = bytes.subspan(static_cast<size_t>(n));
+  }
+}
+
+void write_file_atomically(const std::string& path, const std::function<void(FileSink&)>& writer) {
+  PendingFile pending(path);
+  Descriptor file(::open(pending.temporary().c_str(), O_WRONLY | O_CLOEXEC));
+  if (file.get() < 0) fail_system("write", path, errno);
+  FileSink sink(file.get(), path);
+  writer(sink);
+  if (const int error = file.close()) fail_system("write", path, error);
+  pending.commit();
+}
+
+}  // namespace tenure::files

@@ -1,0 +1,154 @@
+#include "memory/counted.h"
+
+#include <pthread.h>
+
+#include <cstdlib>
+#include <mutex>
+#include <new>
+#include <unordered_set>
+
+#include "memory/slab.h"
+
+namespace tenure::memory {
+namespace {
+
+// Objects too large for a slab; few (executables, models).
+struct Large {
+  std::mutex mutex;
+  std::unordered_set<void*> set;
+};
+Large& large() {
+  static auto* l = new Large;
+  return *l;
+}
+
+// Live counts by kind: each thread adds to its own, the sum has meaning. Trivially destructible, folded at thread end.
+struct KindCounts {
+  std::atomic<int64_t> n[kinds];
+  bool registered;
+};
+thread_local constinit KindCounts kind_counts{};
+struct KindTotals {
+  std::mutex mutex;
+  std::unordered_set<KindCounts*> threads;
+  int64_t ended[kinds] = {};
+};
+KindTotals& kind_totals() {
+  static auto* t = new KindTotals;
+  return *t;
+}
+
+void register_thread() noexcept {
+  static pthread_key_t key = [] {
+    pthread_key_t k;
+    pthread_key_create(&k, [](void* p) {
+      auto* c = static_cast<KindCounts*>(p);
+      auto& t = kind_totals();
+      std::lock_guard lock(t.mutex);
+      t.threads.erase(c);
+      for (size_t i = 0; i < kinds; ++i) t.ended[i] += c->n[i].exchange(0, std::memory_order_relaxed);
+      c->registered = false;
+    });
+    return k;
+  }();
+  auto& t = kind_totals();
+  {
+    std::lock_guard lock(t.mutex);
+    t.threads.insert(&kind_counts);
+  }
+  kind_counts.registered = true;
+  pthread_setspecific(key, &kind_counts);
+}
+
+void add(Kind kind, int64_t d) noexcept {
+  if (!kind_counts.registered) [[unlikely]] register_thread();
+  auto& n = kind_counts.n[static_cast<size_t>(kind)];
+  n.store(n.load(std::memory_order_relaxed) + d, std::memory_order_relaxed);
+}
+
+// The queue of dead objects of this thread; links reuse the reference word's neighbour, so it costs no memory.
+thread_local constinit bool draining = false;
+thread_local constinit Counted* dead_queue = nullptr;
+
+}  // namespace
+
+const char* to_string(Kind k) noexcept {
+  constexpr const char* names[] = {"buffer", "tensor",  "variable", "node",      "layer",  "tape",     "function", "executable",
+                                   "dataset", "queue", "optimizer", "metric", "callback", "holder", "other"};
+  return names[static_cast<size_t>(k)];
+}
+
+Counted::Counted(Kind kind, AccountId account) noexcept : birth_(next_birth()), account_(account), kind_(kind) { add(kind, 1); }
+
+Counted::~Counted() { add(kind_, -1); }
+
+void* Counted::operator new(size_t bytes) {
+  void* p;
+  if (bytes <= kSlabLimit) {
+    p = slab_alloc(Heap::objects, slab_class(bytes));
+  } else {
+    p = std::aligned_alloc(64, (bytes + 63) / 64 * 64);
+    if (p) {
+      std::lock_guard lock(large().mutex);
+      large().set.insert(p);
+    }
+  }
+  if (!p) throw std::bad_alloc();
+  return p;
+}
+
+void Counted::operator delete(void* p, size_t bytes) noexcept {
+  if (bytes <= kSlabLimit) return slab_free(Heap::objects, slab_class(bytes), p);
+  {
+    std::lock_guard lock(large().mutex);
+    large().set.erase(p);
+  }
+  std::free(p);
+}
+
+void Counted::dispose(Counted* dead) noexcept {
+  if (draining) {
+    // birth_ is free to carry the link: nobody can look the object up any more.
+    dead->birth_ = reinterpret_cast<uint64_t>(dead_queue);
+    dead_queue = dead;
+    return;
+  }
+  draining = true;
+  delete dead;
+  while (dead_queue) {
+    Counted* next = dead_queue;
+    dead_queue = reinterpret_cast<Counted*>(next->birth_);
+    delete next;
+  }
+  draining = false;
+}
+
+void for_each_live(const std::function<void(Counted&)>& visit) {
+  struct Slot {
+    void* vptr;
+    std::atomic<uint64_t> refs;
+  };
+  auto call = [](void* context, void* slot) {
+    if (static_cast<Slot*>(slot)->refs.load(std::memory_order_acquire) == 0) return;
+    (*static_cast<const std::function<void(Counted&)>*>(context))(*static_cast<Counted*>(slot));
+  };
+  for_each_object_slot(const_cast<void*>(static_cast<const void*>(&visit)), call);
+  std::vector<void*> big;
+  {
+    std::lock_guard lock(large().mutex);
+    big.assign(large().set.begin(), large().set.end());
+  }
+  for (void* p : big) call(const_cast<void*>(static_cast<const void*>(&visit)), p);
+}
+
+void live_counts(size_t (&count)[kinds]) noexcept {
+  auto& t = kind_totals();
+  std::lock_guard lock(t.mutex);
+  for (size_t k = 0; k < kinds; ++k) {
+    int64_t sum = t.ended[k];
+    for (auto* c : t.threads) sum += c->n[k].load(std::memory_order_relaxed);
+    count[k] = sum > 0 ? static_cast<size_t>(sum) : 0;
+  }
+}
+
+}  // namespace tenure::memory

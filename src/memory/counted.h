@@ -1,0 +1,106 @@
+// Counted objects. One 64-bit word counts user handles (low half) and owner references (high half); an object dies when both are 0.
+// Every counted object is enumerable (its slab is walked) and names what it owns by trace(); nobody keeps a list of references.
+// Destruction is iterative: what a dying object releases is destroyed after it, from a queue of the thread, never by recursion.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "memory/ledger.h"
+
+namespace tenure::memory {
+
+class Counted;
+
+/// Receives the owning edges of one object.
+class EdgeVisitor {
+ public:
+  virtual ~EdgeVisitor() = default;
+  /// One owner reference to `target` under `label`; `index` counts within it or is -1. Null targets are ignored.
+  virtual void edge(const Counted* target, std::string_view label, int64_t index = -1) = 0;
+};
+
+class Counted {
+ public:
+  static constexpr uint64_t kUser = 1, kOwner = uint64_t{1} << 32;
+
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+
+  /// Names every owner reference this object holds, each once. Const, allocation of tensors is not allowed in it.
+  virtual void trace(EdgeVisitor& v) const = 0;
+  /// For reports: "Variable dense/kernel".
+  virtual std::string describe() const = 0;
+
+  void retain(uint64_t unit) const noexcept { refs_.fetch_add(unit, std::memory_order_relaxed); }
+  void release(uint64_t unit) const noexcept {
+    if (refs_.fetch_sub(unit, std::memory_order_acq_rel) == unit) dispose(const_cast<Counted*>(this));
+  }
+  /// A user handle becomes an owner reference or back, without passing through 0.
+  void convert(uint64_t from, uint64_t to) const noexcept { refs_.fetch_add(to - from, std::memory_order_relaxed); }
+  uint32_t users() const noexcept { return static_cast<uint32_t>(refs_.load(std::memory_order_acquire)); }
+  uint32_t owners() const noexcept { return static_cast<uint32_t>(refs_.load(std::memory_order_acquire) >> 32); }
+  uint64_t refs() const noexcept { return refs_.load(std::memory_order_acquire); }
+
+  uint64_t birth() const noexcept { return birth_; }
+  Kind kind() const noexcept { return kind_; }
+  AccountId account() const noexcept { return account_; }
+
+  static void* operator new(size_t bytes);
+  static void operator delete(void* p, size_t bytes) noexcept;
+
+ protected:
+  explicit Counted(Kind kind, AccountId account = current_account()) noexcept;
+  virtual ~Counted();
+
+ private:
+  static void dispose(Counted* dead) noexcept;
+
+  mutable std::atomic<uint64_t> refs_{0};  // second word of the object: slabs rely on it
+  uint64_t birth_;
+  AccountId account_;
+  Kind kind_;
+
+ protected:
+  void set_account(AccountId a) noexcept { account_ = a; }
+  Category category_ = Category::temporary;  // here for the sake of packing; used by Storage
+  uint8_t flags_ = 0;
+};
+
+/// A handle of `Unit`: Handle counts as a user's, Held as an owner's. Only library objects have Held members.
+template <class T, uint64_t Unit>
+class Counting {
+ public:
+  Counting() noexcept = default;
+  Counting(std::nullptr_t) noexcept {}
+  explicit Counting(T* p) noexcept : p_(p) { if (p_) p_->retain(Unit); }
+  Counting(const Counting& o) noexcept : Counting(o.p_) {}
+  Counting(Counting&& o) noexcept : p_(std::exchange(o.p_, nullptr)) {}
+  Counting& operator=(Counting o) noexcept { std::swap(p_, o.p_); return *this; }
+  ~Counting() { if (p_) p_->release(Unit); }
+  T* get() const noexcept { return p_; }
+  T* operator->() const noexcept { return p_; }
+  T& operator*() const noexcept { return *p_; }
+  explicit operator bool() const noexcept { return p_ != nullptr; }
+  bool operator==(const Counting& o) const noexcept { return p_ == o.p_; }
+  void reset() noexcept { Counting().swap(*this); }
+  void swap(Counting& o) noexcept { std::swap(p_, o.p_); }
+  /// Gives the reference away uncounted.
+  T* leave() noexcept { return std::exchange(p_, nullptr); }
+  static Counting adopt(T* p) noexcept { Counting c; c.p_ = p; return c; }
+
+ private:
+  T* p_ = nullptr;
+};
+template <class T> using Handle = Counting<T, Counted::kUser>;
+template <class T> using HeldOf = Counting<T, Counted::kOwner>;
+
+/// Visits all live objects. Approximate while other threads make or drop objects.
+void for_each_live(const std::function<void(Counted&)>& visit);
+/// Live objects by kind, exact.
+void live_counts(size_t (&count)[kinds]) noexcept;
+
+}  // namespace tenure::memory

@@ -1,0 +1,517 @@
+#include "memory/ledger.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <mutex>
+#include <unordered_map>
+
+#include "base/check.h"
+
+namespace tenure {
+namespace {
+std::mutex sink_mutex;
+std::function<void(std::string_view)>& sink() {
+  static auto* f = new std::function<void(std::string_view)>;
+  return *f;
+}
+}  // namespace
+
+void set_log_sink(std::function<void(std::string_view)> s) {
+  std::lock_guard lock(sink_mutex);
+  sink() = std::move(s);
+}
+
+namespace memory {
+
+void log(std::string_view text) {
+  std::function<void(std::string_view)> f;
+  {
+    std::lock_guard lock(sink_mutex);
+    f = sink();
+  }
+  if (f) f(text);
+}
+
+const char* to_string(Category c) noexcept {
+  constexpr const char* names[] = {"temporary", "parameter", "optimizer state", "gradient", "activation", "input", "constant", "cache"};
+  return names[static_cast<size_t>(c)];
+}
+
+namespace detail {
+thread_local constinit ThreadState thread_state{};
+std::atomic<uint64_t> table_epoch{1};
+}
+using detail::BudgetNode;
+using detail::thread_state;
+
+namespace {
+
+struct Row {
+  std::atomic<int64_t> live{0}, count{0}, peak{0};
+  std::atomic<uint64_t> allocations{0};
+  AccountId parent = 0;
+  NameId name = 0;
+  bool used = false;
+};
+
+struct Name {
+  std::string text;
+  bool owned = false;   // by an object that may die
+  bool alive = false;   // its owner lives
+  bool used = false;
+};
+
+constexpr size_t kChunk = 1024, kChunks = 1024;
+
+struct Table {
+  std::mutex mutex;
+  std::atomic<Row*> chunks[kChunks] = {};
+  size_t next = 1;                  // first index never used
+  std::vector<AccountId> free;
+  std::unordered_map<uint64_t, AccountId> children;
+  std::vector<Name> names{1};
+  std::vector<NameId> free_names;
+  std::unordered_map<std::string, NameId> interned;
+  size_t dead_names = 0, sweep_at = 256;
+  std::vector<std::pair<const char*, Reclaimer>> reclaimers;
+
+  // Process totals.
+  std::atomic<int64_t> live{0}, peak{0}, capacity{0};
+  std::atomic<uint64_t> allocations{0}, next_birth{1};
+  std::atomic<int64_t> limit{0};
+  std::vector<int64_t> peak_rows;  // live bytes by account at the last recorded peak
+  std::atomic<int64_t> peak_recorded{0};
+  // Deltas of threads that ended are folded into live by their key's destructor.
+
+  Row& row(AccountId id) noexcept { return chunks[id / kChunk].load(std::memory_order_acquire)[id % kChunk]; }
+  Table() {
+    chunks[0] = new Row[kChunk];
+    row(0).used = true;
+  }
+};
+
+Table& table() noexcept {
+  static Table* t = new Table;  // never destroyed: tensors may die after main
+  return *t;
+}
+
+constexpr int64_t kBatch = 64 << 10;
+
+// Threads with an unpublished delta, so that totals() is exact.
+struct Registered {
+  std::mutex mutex;
+  std::vector<detail::ThreadState*> threads;
+};
+Registered& registered() {
+  static auto* r = new Registered;
+  return *r;
+}
+
+void publish(detail::ThreadState& t) noexcept {
+  int64_t d = t.delta;
+  if (!d) return;
+  std::atomic_ref(t.delta).store(0, std::memory_order_relaxed);
+  Table& tab = table();
+  int64_t now = tab.live.fetch_add(d, std::memory_order_relaxed) + d;
+  int64_t peak = tab.peak.load(std::memory_order_relaxed);
+  while (now > peak && !tab.peak.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {
+  }
+}
+
+void register_thread() {
+  static pthread_key_t key = [] {
+    pthread_key_t k;
+    pthread_key_create(&k, [](void* p) {
+      auto* t = static_cast<detail::ThreadState*>(p);
+      publish(*t);
+      t->registered = false;
+      std::lock_guard lock(registered().mutex);
+      std::erase(registered().threads, t);
+    });
+    return k;
+  }();
+  thread_state.registered = true;
+  {
+    std::lock_guard lock(registered().mutex);
+    registered().threads.push_back(&thread_state);
+  }
+  pthread_setspecific(key, &thread_state);
+}
+
+// The breakdown at the peak, taken when live bytes start to fall from a new high.
+void record_peak(Table& t, int64_t peak) {
+  std::lock_guard lock(t.mutex);
+  if (peak <= t.peak_recorded.load()) return;
+  t.peak_rows.assign(t.next, 0);
+  for (size_t i = 0; i < t.next; ++i) t.peak_rows[i] = t.row(static_cast<AccountId>(i)).live.load(std::memory_order_relaxed);
+  t.peak_recorded.store(peak);
+}
+
+void add_live(int64_t bytes) {
+  auto& s = thread_state;
+  if (!s.registered) [[unlikely]] register_thread();
+  int64_t d = s.delta + bytes;
+  std::atomic_ref(s.delta).store(d, std::memory_order_relaxed);
+  if (d > -kBatch && d < kBatch) [[likely]] return;
+  publish(s);
+}
+
+void drop_live(int64_t bytes) {
+  Table& t = table();
+  auto& s = thread_state;
+  if (!s.registered) [[unlikely]] register_thread();
+  if (bytes >= kBatch || s.delta - bytes <= -kBatch) {
+    publish(s);
+    int64_t now = t.live.load(std::memory_order_relaxed), high = t.peak_recorded.load(std::memory_order_relaxed);
+    if (now > high + std::max<int64_t>(kBatch, high / 128)) record_peak(t, now);
+  }
+  std::atomic_ref(s.delta).store(s.delta - bytes, std::memory_order_relaxed);
+  if (s.delta <= -kBatch) publish(s);
+}
+
+// Frees accounts whose owned name is dead and which, with all below them, hold nothing.
+void sweep(Table& t) {
+  std::vector<char> keep(t.next, 0), dead(t.next, 0);
+  for (size_t i = t.next; i-- > 0;) {
+    Row& r = t.row(static_cast<AccountId>(i));
+    if (r.used && (r.count.load() != 0 || r.live.load() != 0)) keep[i] = 1;
+  }
+  // A child may have a smaller index than its parent once indices are reused: repeat until nothing changes.
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (size_t i = 1; i < t.next; ++i) {
+      Row& r = t.row(static_cast<AccountId>(i));
+      if (!r.used) continue;
+      if (keep[i] && !keep[r.parent]) keep[r.parent] = 1, changed = true;
+      bool d = dead[r.parent] || (t.names[r.name].owned && !t.names[r.name].alive);
+      if (d && !dead[i]) dead[i] = 1, changed = true;
+    }
+  }
+  std::vector<char> named(t.names.size(), 0);
+  for (size_t i = 1; i < t.next; ++i) {
+    Row& r = t.row(static_cast<AccountId>(i));
+    if (!r.used) continue;
+    if (dead[i] && !keep[i]) {
+      AccountId up = r.parent;
+      while (up && dead[up] && !keep[up]) up = t.row(up).parent;
+      t.row(up).allocations.fetch_add(r.allocations.load(), std::memory_order_relaxed);
+      t.children.erase((uint64_t{r.parent} << 32) | r.name);
+      r.used = false;
+      r.peak = 0, r.allocations = 0;
+      t.free.push_back(static_cast<AccountId>(i));
+    } else {
+      named[r.name] = 1;
+    }
+  }
+  for (size_t n = 1; n < t.names.size(); ++n)
+    if (t.names[n].used && t.names[n].owned && !t.names[n].alive && !named[n]) {
+      t.names[n] = {};
+      t.free_names.push_back(static_cast<NameId>(n));
+    }
+  t.dead_names = 0;
+  detail::table_epoch.fetch_add(1, std::memory_order_relaxed);  // thread tables of recent accounts are stale now
+}
+
+NameId new_name(Table& t, std::string_view text, bool owned) {
+  NameId id;
+  if (t.free_names.empty()) {
+    id = static_cast<NameId>(t.names.size());
+    t.names.emplace_back();
+  } else {
+    id = t.free_names.back();
+    t.free_names.pop_back();
+  }
+  t.names[id] = {std::string(text), owned, owned, true};
+  return id;
+}
+
+std::string path_locked(Table& t, AccountId id) {
+  if (id == 0) return "/";
+  std::string path;
+  for (; id; id = t.row(id).parent) path = "/" + t.names[t.row(id).name].text + path;
+  return path;
+}
+
+}  // namespace
+
+NameId static_name(std::string_view text) {
+  Table& t = table();
+  std::lock_guard lock(t.mutex);
+  auto [it, fresh] = t.interned.try_emplace(std::string(text), 0);
+  if (fresh) it->second = new_name(t, text, false);
+  return it->second;
+}
+
+OwnedName::OwnedName(std::string_view text) {
+  Table& t = table();
+  std::lock_guard lock(t.mutex);
+  id_ = new_name(t, text, true);
+}
+
+OwnedName::~OwnedName() {
+  if (!id_) return;
+  Table& t = table();
+  std::lock_guard lock(t.mutex);
+  t.names[id_].alive = false;
+  if (++t.dead_names >= t.sweep_at) {
+    sweep(t);
+    size_t in_use = t.next - t.free.size();
+    t.sweep_at = std::max<size_t>(256, in_use / 4);
+  }
+}
+
+void OwnedName::rename(std::string_view text) {
+  Table& t = table();
+  std::lock_guard lock(t.mutex);
+  t.names[id_].text = text;
+}
+
+AccountId detail::child_slow(AccountId parent, NameId name) {
+  Table& t = table();
+  std::lock_guard lock(t.mutex);
+  if (thread_state.epoch != table_epoch.load(std::memory_order_relaxed)) {
+    thread_state.epoch = table_epoch.load(std::memory_order_relaxed);
+    for (auto& e : thread_state.recent) e = {};
+  }
+  auto [it, fresh] = t.children.try_emplace((uint64_t{parent} << 32) | name, 0);
+  if (fresh) {
+    AccountId id;
+    if (!t.free.empty()) {
+      id = t.free.back();
+      t.free.pop_back();
+    } else {
+      if (t.next == kChunk * kChunks) {  // full: count under the parent rather than fail an allocation
+        t.children.erase(it);
+        return parent;
+      }
+      id = static_cast<AccountId>(t.next);
+      if (id % kChunk == 0) t.chunks[id / kChunk].store(new Row[kChunk], std::memory_order_release);
+      ++t.next;
+    }
+    Row& r = t.row(id);
+    r.parent = parent, r.name = name, r.used = true;
+    it->second = id;
+  }
+  return it->second;
+}
+
+Context Context::current() noexcept { return {thread_state.account, thread_state.category, thread_state.budget}; }
+Adopt::Adopt(const Context& c) noexcept : saved_(Context::current()) {
+  thread_state.account = c.account, thread_state.category = c.category, thread_state.budget = c.budget;
+}
+Adopt::~Adopt() { thread_state.account = saved_.account, thread_state.category = saved_.category, thread_state.budget = saved_.budget; }
+
+std::string path_of(AccountId account) {
+  Table& t = table();
+  std::lock_guard lock(t.mutex);
+  return path_locked(t, account);
+}
+
+uint64_t next_birth() noexcept {
+  auto& s = thread_state;
+  Table& t = table();
+  if (s.birth == s.birth_end) [[unlikely]] {
+    s.birth = t.next_birth.fetch_add(256, std::memory_order_relaxed);
+    s.birth_end = s.birth + 256;
+  }
+  return s.birth++;
+}
+
+uint64_t birth_mark() noexcept {
+  auto& s = thread_state;
+  s.birth = s.birth_end = 0;  // this thread continues beyond the mark
+  return table().next_birth.fetch_add(256, std::memory_order_relaxed) + 255;
+}
+
+void BudgetNode::release() noexcept {
+  if (refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  BudgetNode* up = parent;
+  delete this;
+  if (up) up->release();
+}
+
+void charge(AccountId account, size_t bytes, size_t capacity, BudgetNode* budget) {
+  Table& t = table();
+  auto cap = static_cast<int64_t>(capacity);
+  for (BudgetNode* b = budget; b; b = b->parent) {
+    int64_t used = b->used.fetch_add(cap, std::memory_order_relaxed) + cap;
+    if (used > b->limit) {
+      for (BudgetNode* u = budget;; u = u->parent) {
+        u->used.fetch_sub(cap, std::memory_order_relaxed);
+        if (u == b) break;
+      }
+      refuse(capacity, b->limit, used - cap, "this scope");
+    }
+  }
+  int64_t limit = t.limit.load(std::memory_order_relaxed);
+  int64_t total = t.capacity.fetch_add(cap, std::memory_order_relaxed) + cap;
+  if (limit && total > limit) [[unlikely]] {
+    t.capacity.fetch_sub(cap, std::memory_order_relaxed);
+    for (BudgetNode* u = budget; u; u = u->parent) u->used.fetch_sub(cap, std::memory_order_relaxed);
+    std::vector<std::pair<const char*, Reclaimer>> ladder;
+    {
+      std::lock_guard lock(t.mutex);
+      ladder = t.reclaimers;
+    }
+    static thread_local bool reclaiming = false;
+    if (!reclaiming) {
+      reclaiming = true;
+      size_t won = 0;
+      for (auto& [name, r] : ladder) won += r(capacity);
+      reclaiming = false;
+      if (won) return charge(account, bytes, capacity, budget);
+    }
+    refuse(capacity, limit, total - cap, "the process");
+  }
+  if (budget) budget->retain();
+  Row& r = t.row(account);
+  int64_t now = r.live.fetch_add(static_cast<int64_t>(bytes), std::memory_order_relaxed) + static_cast<int64_t>(bytes);
+  r.count.fetch_add(1, std::memory_order_relaxed);
+  r.allocations.fetch_add(1, std::memory_order_relaxed);
+  if (now > r.peak.load(std::memory_order_relaxed)) r.peak.store(now, std::memory_order_relaxed);
+  add_live(static_cast<int64_t>(bytes));
+}
+
+void discharge(AccountId account, size_t bytes, size_t capacity, BudgetNode* budget) noexcept {
+  Table& t = table();
+  drop_live(static_cast<int64_t>(bytes));
+  Row& r = t.row(account);
+  r.live.fetch_sub(static_cast<int64_t>(bytes), std::memory_order_relaxed);
+  r.count.fetch_sub(1, std::memory_order_relaxed);
+  t.capacity.fetch_sub(static_cast<int64_t>(capacity), std::memory_order_relaxed);
+  for (BudgetNode* b = budget; b; b = b->parent) b->used.fetch_sub(static_cast<int64_t>(capacity), std::memory_order_relaxed);
+  if (budget) budget->release();
+}
+
+void recharge(AccountId from, AccountId to, size_t bytes) noexcept {
+  if (from == to) return;
+  Table& t = table();
+  auto n = static_cast<int64_t>(bytes);
+  Row &a = t.row(from), &b = t.row(to);
+  a.live.fetch_sub(n, std::memory_order_relaxed);
+  a.count.fetch_sub(1, std::memory_order_relaxed);
+  int64_t now = b.live.fetch_add(n, std::memory_order_relaxed) + n;
+  b.count.fetch_add(1, std::memory_order_relaxed);
+  if (now > b.peak.load(std::memory_order_relaxed)) b.peak.store(now, std::memory_order_relaxed);
+}
+
+void refuse(size_t bytes, int64_t limit, int64_t used, const char* whose) {
+  auto rows = accounts();
+  std::string top;
+  for (size_t i = 0; i < rows.size() && i < 3 && rows[i].live_bytes; ++i) top += fmt::format("\n    {:>12} bytes  {}", rows[i].live_bytes, rows[i].path);
+  std::string tried;
+  {
+    Table& t = table();
+    std::lock_guard lock(t.mutex);
+    for (auto& [name, r] : t.reclaimers) tried += std::string(tried.empty() ? "" : ", ") + name;
+  }
+  fail(Code::OutOfMemory,
+       "memory budget: {} asked for {} bytes, but the budget of {} is {} bytes and {} are in use; nothing was written\n  largest accounts:{}\n"
+       "  tried: {}\n  ways out: a larger budget, a smaller batch, or dropping tensors of the accounts above",
+       path_of(current_account()), bytes, whose, limit, used, top, tried.empty() ? "no cache to give back" : tried);
+}
+
+Totals totals() noexcept {
+  Table& t = table();
+  int64_t live = t.live.load(std::memory_order_relaxed);
+  {
+    std::lock_guard lock(registered().mutex);
+    for (auto* s : registered().threads) live += std::atomic_ref(s->delta).load(std::memory_order_relaxed);
+  }
+  int64_t peak = std::max(t.peak.load(std::memory_order_relaxed), live);
+  uint64_t allocations = 0;
+  std::lock_guard lock(t.mutex);
+  for (size_t i = 0; i < t.next; ++i) allocations += t.row(static_cast<AccountId>(i)).allocations.load(std::memory_order_relaxed);
+  return {static_cast<size_t>(live), static_cast<size_t>(peak), static_cast<size_t>(t.capacity.load(std::memory_order_relaxed)), allocations};
+}
+
+std::vector<Account> accounts() {
+  Table& t = table();
+  std::lock_guard lock(t.mutex);
+  std::vector<Account> out;
+  for (size_t i = 0; i < t.next; ++i) {
+    Row& r = t.row(static_cast<AccountId>(i));
+    if (!r.used || (!r.live.load() && !r.peak.load())) continue;
+    out.push_back({path_locked(t, static_cast<AccountId>(i)), static_cast<size_t>(r.live.load()), static_cast<size_t>(r.count.load()),
+                   static_cast<size_t>(r.peak.load()), r.allocations.load()});
+  }
+  std::stable_sort(out.begin(), out.end(), [](const Account& a, const Account& b) { return a.live_bytes > b.live_bytes; });
+  return out;
+}
+
+bool is_under(AccountId account, AccountId ancestor) {
+  Table& t = table();
+  std::lock_guard lock(t.mutex);
+  for (; account && account != ancestor; account = t.row(account).parent) {
+  }
+  return account == ancestor;
+}
+
+size_t live_under(AccountId ancestor) {
+  Table& t = table();
+  std::lock_guard lock(t.mutex);
+  int64_t sum = 0;
+  for (size_t i = 0; i < t.next; ++i) {
+    auto id = static_cast<AccountId>(i);
+    if (!t.row(id).used) continue;
+    AccountId up = id;
+    while (up && up != ancestor) up = t.row(up).parent;
+    if (up == ancestor) sum += t.row(id).live.load(std::memory_order_relaxed);
+  }
+  return static_cast<size_t>(sum);
+}
+
+size_t account_count() {
+  Table& t = table();
+  std::lock_guard lock(t.mutex);
+  return t.next - t.free.size();
+}
+
+void add_reclaimer(const char* name, Reclaimer r) {
+  Table& t = table();
+  std::lock_guard lock(t.mutex);
+  for (auto& [n, f] : t.reclaimers)
+    if (f == r) return;
+  t.reclaimers.emplace_back(name, r);
+}
+
+void set_budget(size_t bytes) { table().limit.store(static_cast<int64_t>(bytes), std::memory_order_relaxed); }
+size_t budget() { return static_cast<size_t>(table().limit.load(std::memory_order_relaxed)); }
+
+void reset_peak() {
+  Totals now = totals();
+  Table& t = table();
+  std::lock_guard lock(t.mutex);
+  t.peak.store(static_cast<int64_t>(now.live_bytes));
+  t.peak_recorded.store(static_cast<int64_t>(now.live_bytes));
+  t.peak_rows.assign(t.next, 0);
+  for (size_t i = 0; i < t.next; ++i) {
+    Row& r = t.row(static_cast<AccountId>(i));
+    r.peak.store(r.live.load());
+    t.peak_rows[i] = r.live.load();
+  }
+}
+
+Peak peak() {
+  Totals now = totals();
+  Table& t = table();
+  if (static_cast<int64_t>(now.live_bytes) > t.peak_recorded.load()) record_peak(t, static_cast<int64_t>(now.live_bytes));
+  std::lock_guard lock(t.mutex);
+  Peak p;
+  p.bytes = std::max<size_t>(static_cast<size_t>(t.peak.load()), static_cast<size_t>(t.peak_recorded.load()));
+  for (size_t i = 0; i < t.peak_rows.size(); ++i) {
+    Row& r = t.row(static_cast<AccountId>(i));
+    if (!r.used || t.peak_rows[i] <= 0) continue;
+    Account a;
+    a.path = path_locked(t, static_cast<AccountId>(i));
+    a.live_bytes = static_cast<size_t>(t.peak_rows[i]);
+    a.peak_bytes = static_cast<size_t>(r.peak.load());
+    p.accounts.push_back(std::move(a));
+  }
+  std::stable_sort(p.accounts.begin(), p.accounts.end(), [](const Account& a, const Account& b) { return a.live_bytes > b.live_bytes; });
+  return p;
+}
+
+}  // namespace memory
+}  // namespace tenure

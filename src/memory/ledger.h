@@ -1,0 +1,172 @@
+// The ledger: accounts by origin path, the counts of the process, budgets.
+// Owns: the table of accounts and names, never destroyed. An account is an index; a stale index (its account was recycled)
+// resolves to its parent's total. Threads: counters are relaxed atomics; the tables are under one mutex.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tenure/memory.h>
+
+namespace tenure::memory {
+
+/// Index of an account; 0 is the root "/".
+using AccountId = uint32_t;
+/// A name on a path. Interned text, or one that its owner may change (a layer).
+using NameId = uint32_t;
+
+/// Process-wide text, for names known at compile time (op names, "fit", "backward"). Never released: call with literals only.
+NameId static_name(std::string_view text);
+
+/// A name owned by an object (layer, user scope). Paths show its present text; when the object is gone and nothing
+/// of its accounts lives, they are recycled.
+class OwnedName {
+ public:
+  OwnedName() noexcept = default;
+  explicit OwnedName(std::string_view text);
+  OwnedName(OwnedName&& o) noexcept : id_(std::exchange(o.id_, 0)) {}
+  OwnedName& operator=(OwnedName&& o) noexcept { std::swap(id_, o.id_); return *this; }
+  ~OwnedName();
+  void rename(std::string_view text);
+  NameId id() const noexcept { return id_; }
+
+ private:
+  NameId id_ = 0;
+};
+
+namespace detail {
+
+/// A budget of a scope: charged with what is allocated inside, for as long as it lives. Counted by hand: the scope and each buffer.
+struct BudgetNode {
+  std::atomic<int64_t> refs{1};
+  std::atomic<int64_t> used{0};
+  int64_t limit = 0;
+  BudgetNode* parent = nullptr;  // one reference
+  void retain() noexcept { refs.fetch_add(1, std::memory_order_relaxed); }
+  void release() noexcept;
+};
+
+/// What the ledger knows of the running thread. Trivially destructible.
+struct ThreadState {
+  AccountId account;
+  Category category;
+  bool registered;
+  BudgetNode* budget;      // of the innermost scope with one; raw, the scope outlives it
+  int64_t delta;           // live bytes not yet in the process total
+  uint64_t birth, birth_end, epoch;
+  struct Entry { uint64_t key; AccountId account; } recent[256];
+  struct Literal { const void* text; AccountId parent, account; uint64_t epoch; } literals[64];
+};
+extern thread_local constinit ThreadState thread_state;
+/// Grows when accounts were recycled: entries of `recent` from before are void.
+extern std::atomic<uint64_t> table_epoch;
+
+AccountId child_slow(AccountId parent, NameId name);
+
+}  // namespace detail
+
+/// The account of `name` under `parent`, made at first use.
+inline AccountId child(AccountId parent, NameId name) {
+  uint64_t key = (uint64_t{parent} << 32) | name;
+  auto& e = detail::thread_state.recent[(parent * 31 + name) & 255];
+  if (e.key == key && detail::thread_state.epoch == detail::table_epoch.load(std::memory_order_relaxed)) [[likely]] return e.account;
+  AccountId id = detail::child_slow(parent, name);
+  e = {key, id};
+  return id;
+}
+/// The same for a literal (an op's name), known by its address.
+inline AccountId child(AccountId parent, std::string_view literal) {
+  auto& e = detail::thread_state.literals[((reinterpret_cast<uintptr_t>(literal.data()) >> 2) + parent * 7) & 63];
+  uint64_t epoch = detail::table_epoch.load(std::memory_order_relaxed);
+  if (e.text == literal.data() && e.parent == parent && e.epoch == epoch) [[likely]] return e.account;
+  AccountId id = detail::child_slow(parent, static_name(literal));
+  e = {literal.data(), parent, id, detail::table_epoch.load(std::memory_order_relaxed)};
+  return id;
+}
+inline AccountId current_account() noexcept { return detail::thread_state.account; }
+inline Category current_category() noexcept { return detail::thread_state.category; }
+
+/// Moves this thread's account for a block of code: to a child by name, or to a given account.
+class Enter {
+ public:
+  explicit Enter(NameId name) : saved_(detail::thread_state.account) { detail::thread_state.account = child(saved_, name); }
+  explicit Enter(std::string_view literal) : saved_(detail::thread_state.account) { detail::thread_state.account = child(saved_, literal); }
+  struct At { AccountId account; };
+  explicit Enter(At at) noexcept : saved_(detail::thread_state.account) { detail::thread_state.account = at.account; }
+  ~Enter() { detail::thread_state.account = saved_; }
+  Enter(const Enter&) = delete;
+  Enter& operator=(const Enter&) = delete;
+
+ private:
+  AccountId saved_;
+};
+/// Sets what buffers allocated in a block of code are for.
+class As {
+ public:
+  explicit As(Category c) noexcept : saved_(detail::thread_state.category) { detail::thread_state.category = c; }
+  ~As() { detail::thread_state.category = saved_; }
+  As(const As&) = delete;
+  As& operator=(const As&) = delete;
+
+ private:
+  Category saved_;
+};
+
+/// The context that a worker thread takes over from who started it.
+struct Context {
+  AccountId account = 0;
+  Category category = Category::temporary;
+  detail::BudgetNode* budget = nullptr;
+  static Context current() noexcept;
+};
+class Adopt {
+ public:
+  explicit Adopt(const Context& c) noexcept;
+  ~Adopt();
+  Adopt(const Adopt&) = delete;
+  Adopt& operator=(const Adopt&) = delete;
+
+ private:
+  Context saved_;
+};
+
+/// "/fit/step/conv2d/conv".
+std::string path_of(AccountId account);
+
+/// The next birth number of this thread; numbers grow over the process and are never used again.
+uint64_t next_birth() noexcept;
+/// Births after this call, on any thread, get larger numbers than the returned one.
+uint64_t birth_mark() noexcept;
+
+/// Charges and records an allocation before it is made. Throws OutOfMemory when a budget would be exceeded; nothing is then charged.
+void charge(AccountId account, size_t bytes, size_t capacity, detail::BudgetNode* budget);
+/// Undoes charge() when the buffer is released.
+void discharge(AccountId account, size_t bytes, size_t capacity, detail::BudgetNode* budget) noexcept;
+/// Moves a live buffer's bytes to another account (it was given to another op).
+void recharge(AccountId from, AccountId to, size_t bytes) noexcept;
+/// What would exceed: throws the explained refusal.
+[[noreturn]] void refuse(size_t bytes, int64_t limit, int64_t used, const char* whose);
+
+struct Totals {
+  size_t live_bytes, peak_bytes, capacity_bytes;
+  uint64_t allocations;
+};
+Totals totals() noexcept;
+/// Accounts with live bytes or a peak.
+std::vector<Account> accounts();
+/// Live bytes of an account and everything below it.
+size_t live_under(AccountId account);
+bool is_under(AccountId account, AccountId ancestor);
+/// Number of accounts in the table (for tests of recycling).
+size_t account_count();
+
+/// Something that can give memory back when a budget is short (trace caches, idle queues). Called without locks; returns bytes freed.
+using Reclaimer = size_t (*)(size_t wanted);
+void add_reclaimer(const char* name, Reclaimer r);
+
+void log(std::string_view text);
+
+}  // namespace tenure::memory

@@ -1,0 +1,275 @@
+#include "memory/slab.h"
+
+#include <pthread.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <mutex>
+#include <vector>
+
+namespace tenure::memory {
+namespace {
+
+constexpr size_t kRegion = 4 << 20;
+constexpr size_t kHeader = 64;
+constexpr size_t page_bytes_of(int cls) noexcept { return slab_bytes(cls) <= 4096 ? 64 << 10 : 1 << 20; }
+
+struct Slot {
+  Slot* next;
+  std::atomic<uint64_t> word;  // lies where a counted object keeps its reference word: 0 says "free"
+};
+
+// At the start of each page; lives as long as the page is mapped to a class.
+struct Page {
+  int32_t cls;  // -1: not in use
+  uint32_t slots;
+  uint32_t free_count;  // scratch of trim
+};
+
+// All pages of one size in one heap.
+struct PageList {
+  std::vector<Page*> in_use;
+  std::vector<Page*> idle;  // given back to the system, address range kept
+};
+
+struct Central {
+  std::mutex mutex;
+  Slot* free[kSlabClasses] = {};
+  size_t free_count[kSlabClasses] = {};
+  PageList small, large;
+  std::byte* region = nullptr;
+  size_t region_left = 0;
+  std::atomic<size_t> page_bytes{0};
+  std::atomic<int64_t> live_bytes{0};
+  size_t trim_at = size_t{32} << 20;
+
+  Page* new_page(int cls) noexcept;
+  void trim_locked(size_t* returned) noexcept;
+};
+
+Central& central(Heap heap) noexcept {
+  static Central* both = new Central[2];  // never destroyed: tensors may die after main
+  return both[static_cast<size_t>(heap)];
+}
+
+// Free slots of one thread. Trivially destructible; flushed by a pthread key.
+struct Cache {
+  Slot* head[2][kSlabClasses];
+  uint32_t count[2][kSlabClasses];
+  int64_t live_delta[2];
+  bool registered, dead;
+};
+thread_local constinit Cache cache{};
+
+constexpr uint32_t cache_limit(int cls) noexcept {
+  size_t n = (size_t{256} << 10) / slab_bytes(cls);
+  return static_cast<uint32_t>(n < 4 ? 4 : n > 512 ? 512 : n);
+}
+
+void give_back(Heap heap, int cls, uint32_t keep) noexcept {
+  int h = static_cast<int>(heap);
+  Central& c = central(heap);
+  std::lock_guard lock(c.mutex);
+  while (cache.count[h][cls] > keep) {
+    Slot* s = cache.head[h][cls];
+    cache.head[h][cls] = s->next;
+    --cache.count[h][cls];
+    s->next = c.free[cls];
+    c.free[cls] = s;
+    ++c.free_count[cls];
+  }
+}
+
+void flush_live(Heap heap) noexcept {
+  int h = static_cast<int>(heap);
+  central(heap).live_bytes.fetch_add(cache.live_delta[h], std::memory_order_relaxed);
+  cache.live_delta[h] = 0;
+}
+
+void flush(void*) noexcept {
+  for (Heap heap : {Heap::data, Heap::objects}) {
+    for (int cls = 0; cls < kSlabClasses; ++cls)
+      if (cache.count[static_cast<int>(heap)][cls]) give_back(heap, cls, 0);
+    flush_live(heap);
+  }
+  cache.dead = true;  // later frees of this dying thread go straight home
+}
+
+void register_thread() noexcept {
+  static pthread_key_t key = [] {
+    pthread_key_t k;
+    pthread_key_create(&k, flush);
+    return k;
+  }();
+  pthread_setspecific(key, &cache);
+  cache.registered = true;
+}
+
+std::byte* map_aligned(size_t bytes) noexcept {
+  void* p = mmap(nullptr, 2 * bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (p == MAP_FAILED) return nullptr;
+  auto* raw = static_cast<std::byte*>(p);
+  auto address = reinterpret_cast<uintptr_t>(raw);
+  size_t skip = (bytes - address % bytes) % bytes;
+  if (skip) munmap(raw, skip);
+  munmap(raw + skip + bytes, bytes - skip);
+  return raw + skip;
+}
+
+Page* Central::new_page(int cls) noexcept {
+  size_t bytes = page_bytes_of(cls);
+  PageList& list = bytes == (64 << 10) ? small : large;
+  if (list.idle.empty()) {
+    if (region_left < bytes || reinterpret_cast<uintptr_t>(region) % bytes != 0) {
+      // What is left of a region serves small pages.
+      for (; region_left >= (64 << 10); region += 64 << 10, region_left -= 64 << 10) {
+        auto* p = reinterpret_cast<Page*>(region);
+        small.idle.push_back(p);
+      }
+      region = map_aligned(kRegion);
+      region_left = region ? kRegion : 0;
+      if (!region) return nullptr;
+    }
+    list.idle.push_back(reinterpret_cast<Page*>(region));
+    region += bytes;
+    region_left -= bytes;
+  }
+  Page* page = list.idle.back();
+  list.idle.pop_back();
+  size_t slot = slab_bytes(cls);
+  *page = {cls, static_cast<uint32_t>((bytes - kHeader) / slot), 0};
+  list.in_use.push_back(page);
+  page_bytes.fetch_add(bytes, std::memory_order_relaxed);
+  auto* base = reinterpret_cast<std::byte*>(page) + kHeader;
+  for (uint32_t i = page->slots; i-- > 0;) {
+    auto* s = reinterpret_cast<Slot*>(base + i * slot);
+    s->word.store(0, std::memory_order_relaxed);
+    s->next = free[cls];
+    free[cls] = s;
+  }
+  free_count[cls] += page->slots;
+  return page;
+}
+
+Page* page_of(Slot* s, size_t bytes) noexcept { return reinterpret_cast<Page*>(reinterpret_cast<uintptr_t>(s) & ~(uintptr_t{bytes} - 1)); }
+
+void Central::trim_locked(size_t* returned) noexcept {
+  for (PageList* list : {&small, &large})
+    for (Page* p : list->in_use) p->free_count = 0;
+  for (int cls = 0; cls < kSlabClasses; ++cls)
+    for (Slot* s = free[cls]; s; s = s->next) ++page_of(s, page_bytes_of(cls))->free_count;
+  for (int cls = 0; cls < kSlabClasses; ++cls) {
+    Slot** link = &free[cls];
+    while (*link) {
+      Page* p = page_of(*link, page_bytes_of(cls));
+      if (p->free_count == p->slots) {
+        *link = (*link)->next;
+        --free_count[cls];
+      } else {
+        link = &(*link)->next;
+      }
+    }
+  }
+  for (PageList* list : {&small, &large}) {
+    size_t bytes = list == &small ? 64 << 10 : 1 << 20;
+    auto gone = std::partition(list->in_use.begin(), list->in_use.end(), [](Page* p) { return p->free_count != p->slots; });
+    for (auto it = gone; it != list->in_use.end(); ++it) {
+      madvise(*it, bytes, MADV_DONTNEED);
+      list->idle.push_back(*it);
+      *returned += bytes;
+      page_bytes.fetch_sub(bytes, std::memory_order_relaxed);
+    }
+    list->in_use.erase(gone, list->in_use.end());
+  }
+}
+
+}  // namespace
+
+void* slab_alloc(Heap heap, int cls) noexcept {
+  int h = static_cast<int>(heap);
+  Slot*& head = cache.head[h][cls];
+  if (!head) [[unlikely]] {
+    if (!cache.registered) register_thread();
+    Central& c = central(heap);
+    std::lock_guard lock(c.mutex);
+    if (!c.free[cls] && !c.new_page(cls)) return nullptr;
+    uint32_t take = cache.dead ? 1 : cache_limit(cls) / 2 + 1;
+    for (; take && c.free[cls]; --take) {
+      Slot* s = c.free[cls];
+      c.free[cls] = s->next;
+      --c.free_count[cls];
+      s->next = head;
+      head = s;
+      ++cache.count[h][cls];
+    }
+    flush_live(heap);
+  }
+  Slot* s = head;
+  head = s->next;
+  --cache.count[h][cls];
+  cache.live_delta[h] += static_cast<int64_t>(slab_bytes(cls));
+  return s;
+}
+
+void slab_free(Heap heap, int cls, void* block) noexcept {
+  int h = static_cast<int>(heap);
+  auto* s = static_cast<Slot*>(block);
+  s->word.store(0, std::memory_order_relaxed);
+  s->next = cache.head[h][cls];
+  cache.head[h][cls] = s;
+  cache.live_delta[h] -= static_cast<int64_t>(slab_bytes(cls));
+  if (++cache.count[h][cls] > cache_limit(cls)) [[unlikely]] {
+    if (!cache.registered) register_thread();
+    give_back(heap, cls, cache_limit(cls) / 2);
+    flush_live(heap);
+    Central& c = central(heap);
+    auto live = c.live_bytes.load(std::memory_order_relaxed);
+    size_t pages = c.page_bytes.load(std::memory_order_relaxed);
+    if (pages > static_cast<size_t>(live < 0 ? 0 : live) + c.trim_at) {  // much more free than used
+      std::lock_guard lock(c.mutex);
+      size_t returned = 0;
+      c.trim_locked(&returned);
+      size_t left = c.page_bytes.load(std::memory_order_relaxed) - static_cast<size_t>(std::max<int64_t>(0, c.live_bytes.load()));
+      c.trim_at = std::max(size_t{32} << 20, left + left / 2);  // slots in partly used pages cannot go: do not try again at once
+    }
+  } else if (cache.dead) {
+    give_back(heap, cls, 0);
+    flush_live(heap);
+  }
+}
+
+void for_each_object_slot(void* context, void (*visit)(void* context, void* slot)) {
+  Central& c = central(Heap::objects);
+  std::vector<Page*> pages;
+  {
+    std::lock_guard lock(c.mutex);
+    pages = c.small.in_use;
+    pages.insert(pages.end(), c.large.in_use.begin(), c.large.in_use.end());
+  }
+  for (Page* p : pages) {
+    size_t slot = slab_bytes(p->cls);
+    auto* base = reinterpret_cast<std::byte*>(p) + kHeader;
+    for (uint32_t i = 0; i < p->slots; ++i) visit(context, base + i * slot);
+  }
+}
+
+SlabStats slab_stats(Heap heap) noexcept {
+  Central& c = central(heap);
+  size_t pages = c.page_bytes.load(std::memory_order_relaxed);
+  int64_t live = c.live_bytes.load(std::memory_order_relaxed) + cache.live_delta[static_cast<int>(heap)];
+  size_t used = static_cast<size_t>(std::max<int64_t>(live, 0));
+  return {pages, pages > used ? pages - used : 0};
+}
+
+size_t slab_trim(Heap heap) noexcept {
+  for (int cls = 0; cls < kSlabClasses; ++cls)
+    if (cache.count[static_cast<int>(heap)][cls]) give_back(heap, cls, 0);
+  flush_live(heap);
+  Central& c = central(heap);
+  std::lock_guard lock(c.mutex);
+  size_t returned = 0;
+  c.trim_locked(&returned);
+  return returned;
+}
+
+}  // namespace tenure::memory

@@ -1,0 +1,50 @@
+// Small blocks in size classes: tensor data up to 64 KiB, and the counted objects themselves.
+// Owns: 4 MiB regions cut into aligned pages of equal slots. A page whose slots are all free goes back to the system on trim.
+// Threads: each thread caches some free slots of every class; the cache goes home when the thread ends.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace tenure::memory {
+
+inline constexpr size_t kSlabLimit = 64 << 10;  // largest slot
+inline constexpr int kSlabClasses = 64;
+
+/// Class of a size in (0, kSlabLimit]: multiples of 64 up to 512, then eight steps a doubling.
+constexpr int slab_class(size_t bytes) noexcept {
+  size_t units = (bytes + 63) / 64;
+  if (units <= 8) return units == 0 ? 0 : static_cast<int>(units) - 1;
+  int log = 63 - __builtin_clzll(units - 1);  // units - 1 in [2^log, 2^(log+1))
+  size_t step = size_t{1} << (log - 3);
+  size_t within = (units - (size_t{1} << log) + step - 1) / step;  // 1..8
+  return 8 + (log - 3) * 8 + static_cast<int>(within) - 1;
+}
+constexpr size_t slab_bytes(int cls) noexcept {
+  if (cls < 8) return static_cast<size_t>(cls + 1) * 64;
+  int log = (cls - 8) / 8 + 3;
+  return ((size_t{1} << log) + (static_cast<size_t>((cls - 8) % 8) + 1) * (size_t{1} << (log - 3))) * 64;
+}
+static_assert(slab_bytes(slab_class(64)) == 64 && slab_bytes(slab_class(512)) == 512 && slab_bytes(slab_class(513)) == 576);
+static_assert(slab_bytes(slab_class(kSlabLimit)) == kSlabLimit && slab_class(kSlabLimit) < kSlabClasses);
+
+/// Two heaps that share the code: `data` for tensor bytes, `objects` for counted objects (which can be enumerated).
+enum class Heap : uint8_t { data, objects };
+
+/// A block of the class; null when the system has no memory.
+void* slab_alloc(Heap heap, int cls) noexcept;
+void slab_free(Heap heap, int cls, void* block) noexcept;
+
+/// Visits every slot of every page of the objects heap, free or not. Slots may change while it runs.
+void for_each_object_slot(void* context, void (*visit)(void* context, void* slot));
+
+/// Bytes of pages that hold at least one live slot or a cached one | bytes of free slots in central lists and thread caches.
+struct SlabStats {
+  size_t page_bytes = 0, free_bytes = 0;
+};
+SlabStats slab_stats(Heap heap) noexcept;
+/// Returns wholly free pages to the system; bytes returned.
+size_t slab_trim(Heap heap) noexcept;
+
+}  // namespace tenure::memory

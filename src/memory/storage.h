@@ -1,0 +1,48 @@
+// Storage: a counted block of bytes that knows who asked for it. Owned by tensor bodies only.
+// Its bytes come from the pool, or from somebody else with a release function that is called once, by the thread of the last reference.
+#pragma once
+
+#include <functional>
+
+#include "memory/counted.h"
+
+namespace tenure::memory {
+
+class Storage final : public Counted {
+ public:
+  /// Bytes from the pool, uninitialized, stamped with the current account and category. Throws OutOfMemory.
+  static Storage* make(size_t bytes);
+  static Storage* make(size_t bytes, AccountId account, Category category);
+  /// Somebody else's bytes.
+  static Storage* borrow(void* data, size_t bytes, std::function<void()> release);
+
+  void* data() const noexcept { return data_; }
+  size_t bytes() const noexcept { return bytes_; }
+  size_t capacity() const noexcept { return capacity_; }
+  Category category() const noexcept { return category_; }
+  void set_category(Category c) noexcept { category_ = c; }
+  /// The buffer goes to another op: account and category of now.
+  void restamp() noexcept {
+    recharge(account(), current_account(), bytes_);
+    set_account(current_account());
+    category_ = current_category();
+  }
+  bool borrowed() const noexcept { return flags_ & 1; }
+  /// A scope let it out.
+  bool kept() const noexcept { return flags_ & 2; }
+  void set_kept() noexcept { flags_ |= 2; }
+
+  void trace(EdgeVisitor&) const override {}
+  std::string describe() const override;
+
+ private:
+  Storage(void* data, size_t bytes, size_t capacity, AccountId account, Category category, detail::BudgetNode* budget) noexcept;
+  ~Storage() override;
+
+  void* data_;
+  size_t bytes_, capacity_;
+  detail::BudgetNode* budget_;
+  std::function<void()>* release_ = nullptr;
+};
+
+}  // namespace tenure::memory
