@@ -12,11 +12,11 @@ binary := build/release/tenure
 build = cmake --build build/$(1) -j $(JOBS) $(if $(2),--target $(2))
 configure_flags = $(if $(TENURE_ONEDNN_ROOT),-DTENURE_ONEDNN_ROOT="$(abspath $(TENURE_ONEDNN_ROOT))")
 # $(call test,PRESET): build it, run every test, end in one line of totals; the exit code is ctest's.
-test = rm -rf build/$(1)/test-results; mkdir -p build/$(1)/test-results; rc=0; \
-  GTEST_OUTPUT=json:$(CURDIR)/build/$(1)/test-results/ ctest --preset $(1) $(if $(TESTS),-R '$(TESTS)') || rc=$$?; \
+test = @rm -rf build/$(1)/test-results; mkdir -p build/$(1)/test-results; rc=0; \
+  GTEST_OUTPUT=xml:$(CURDIR)/build/$(1)/test-results/ ctest --preset $(1) $(if $(TESTS),-R '$(TESTS)') || rc=$$?; \
   python3 tools/test_summary.py build/$(1)/test-results || rc=1; exit $$rc
 
-.PHONY: all demo test bench asan tsan clang no-onednn coverage fuzz lint docs docs-write golden-check conformance soak setup install consumer clean distclean help
+.PHONY: all demo test bench asan tsan clang no-onednn coverage fuzz lint format docs docs-write golden-check conformance soak setup install consumer clean distclean help
 
 all: build/release/.configured ## Build everything (Release); the command stands at build/release/tenure
 	$(call build,release)
@@ -60,22 +60,21 @@ bench: build/bench/.configured ## Benchmarks beside the peers (PEERS=0: Tenure a
 	$(call build,bench)
 	bench/run --build build/bench $(if $(filter 0,$(PEERS)),--no-peers)
 
-fuzz: build/.setup-tools build/fuzz/.configured ## Each fuzzer for SECONDS_EACH=60 seconds
-	$(call build,fuzz)
-	ran=0; for program in $$(find build/fuzz -type f -name 'fuzz_*' -perm -u+x); do \
-	  name=$$(basename $$program); seeds=tests/fuzz/corpus/$${name#fuzz_}; mkdir -p build/fuzz/corpus/$$name; echo "fuzz: $$name, $(SECONDS_EACH) s"; \
-	  $$program -max_total_time=$(SECONDS_EACH) -timeout=10 -rss_limit_mb=2048 -artifact_prefix=build/fuzz/ -verbosity=0 -print_final_stats=1 \
-	    build/fuzz/corpus/$$name $$( [ -d $$seeds ] && echo $$seeds ) ; ran=$$((ran + 1)); done; \
-	  [ $$ran -gt 0 ] || { echo 'fuzz: no fuzzer was built' >&2; exit 1; }; echo "fuzz: $$ran programs, nothing found"
+fuzz: build/.setup-tools build/fuzz/.configured ## Each fuzzer for SECONDS_EACH=60 seconds; a finding ends it and stays in build/fuzz
+	cmake -S . -B build/fuzz -DFUZZ_SECONDS=$(SECONDS_EACH) >/dev/null
+	$(call build,fuzz,fuzz)
 
 soak: build/release/.configured ## Long loops with exact counts and a verdict on RSS. MINUTES=10
 	$(call build,release,system_test)
-	build/release/system_test --gtest_list_tests --gtest_filter='*Soak*' | grep -q . || { echo 'soak: no soak test was built' >&2; exit 1; }
+	@build/release/system_test --gtest_list_tests --gtest_filter='*Soak*' | grep -q . || { echo 'soak: no soak test was built' >&2; exit 1; }
 	TENURE_SOAK_MINUTES=$${MINUTES:-10} build/release/system_test --gtest_filter='*Soak*'
 
 lint: build/.setup-tools build/clang/.configured ## Format, layer rules, clang-tidy on changed files (LINT=all: on all, BASE=<commit>: since then)
 	python3 tools/check_layers.py
 	tools/lint $(if $(filter all,$(LINT)),--all,--base '$(or $(BASE),HEAD)') build/clang
+
+format: build/.setup-tools ## clang-format every source file in place
+	find include src cli tests bench examples -name '*.cc' -o -name '*.h' | xargs clang-format -i
 
 docs: all ## Check that generated pages and quoted examples are current and that links lead somewhere (docs-write renews them)
 	python3 tools/docs.py --check
@@ -84,7 +83,7 @@ docs-write: all
 	python3 tools/docs.py --write
 
 golden-check: build/.setup-python ## Make ten golden cases anew with the real Keras and compare them with the files
-	[ -x build/venv/bin/python ] || { echo 'golden-check: SKIPPED: TensorFlow and Keras could not be had from PyPI'; exit 0; }; \
+	@[ -x build/venv/bin/python ] || { echo 'golden-check: SKIPPED: TensorFlow and Keras could not be had from PyPI'; exit 0; }; \
 	  build/venv/bin/python tests/reference/golden_check.py $(GOLDEN)
 
 install: all ## Install into PREFIX=build/install

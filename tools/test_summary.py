@@ -1,31 +1,30 @@
-"""Adds up the JSON results of a GoogleTest run: one line of totals, and every skipped test with its reason.
+"""Adds up the XML results of a GoogleTest run: one line of totals, and every reason for a skipped test.
 
 Usage: test_summary.py FOLDER. Exit code 1 if there are no results, or a test failed.
 """
 import collections
-import json
 import pathlib
 import sys
+import xml.etree.ElementTree as xml
 
 
 def main(folder):
     total, failed, skipped, seconds = 0, [], [], 0.0
-    files = sorted(pathlib.Path(folder).glob("*_test.json"))  # a program that a test starts writes *_test_1.json: not a result
+    files = sorted(pathlib.Path(folder).glob("*_test.xml"))  # a program that a test starts writes *_test_1.xml: not a result
     for file in files:
-        result = json.loads(file.read_text())
-        seconds += float(result["time"].rstrip("s"))
-        for suite in result["testsuites"]:
-            for test in suite["testsuite"]:
-                if test.get("status") != "RUN":
-                    continue
-                total += 1
-                name = f"{file.stem}: {suite['name']}.{test['name']}"
-                if "failures" in test:
-                    failed.append(name)
-                elif test.get("result") == "SKIPPED":
-                    reason = " ".join(s.get("message", "").split("\n", 1)[-1].strip() for s in test.get("skipped", []))
-                    skipped.append((reason or "no reason given", name))
-    for reason, count in collections.Counter(reason for reason, _ in skipped).most_common():
+        root = xml.parse(file).getroot()
+        seconds += float(root.get("time"))
+        for test in root.iter("testcase"):
+            if test.get("status") != "run":
+                continue
+            total += 1
+            name = f"{file.stem}: {test.get('classname')}.{test.get('name')}"
+            if test.find("failure") is not None:
+                failed.append(name)
+            elif test.get("result") == "skipped":
+                message = test.find("skipped").get("message", "") if test.find("skipped") is not None else ""
+                skipped.append(" ".join(message.split("\n")[1:]).strip() or "no reason given")
+    for reason, count in collections.Counter(skipped).most_common():
         print(f"skipped {count}: {reason}")
     for name in failed:
         print(f"FAILED {name}")

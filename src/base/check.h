@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <source_location>
 #include <string>
 #include <utility>
 
@@ -38,9 +37,9 @@ inline void check(bool ok, Code code, fmt::format_string<Args...> text, Args&&..
 }
 
 /// Our own mistake: throws Internal with the source line unless `ok`.
-inline void ensure(bool ok, const char* what, std::source_location at = std::source_location::current()) {
+inline void ensure(bool ok, const char* what, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
   if (!ok) [[unlikely]]
-    fail(Code::Internal, "{} ({}:{}); this is a mistake in Tenure, please report it", what, at.file_name(), at.line());
+    fail(Code::Internal, "{} ({}:{}); this is a mistake in Tenure, please report it", what, file, line);
 }
 
 }  // namespace tenure

@@ -5,6 +5,7 @@
 
 #include "base/parallel.h"
 #include "core/context.h"
+#include "core/lanes.h"
 #include "core/node.h"
 
 namespace tenure {
@@ -41,117 +42,17 @@ void throw_status(const Op& op, const Status& s, std::span<const Spec> xs) {
 
 // ---- elementwise: broadcasting by tiles ---------------------------------------------------------------------------------------
 
-namespace {
-
-constexpr int64_t kTile = 1024;
-constexpr int64_t kGrain = 16384;
-
-// How one input is laid against the output.
-struct Lane {
-  enum Kind : uint8_t { same, scalar, periodic, strided } kind = same;
-  const std::byte* data = nullptr;
-  int64_t period = 1;
-  size_t size = 0;
-  int rank = 0;
-  int64_t dims[Shape::max_rank], strides[Shape::max_rank];
-};
-
-Lane lane_of(const Spec& x, const Shape& y, int64_t n, const void* data) {
-  Lane lane;
-  lane.data = static_cast<const std::byte*>(data);
-  lane.size = size_of(x.dtype);
-  int64_t elements = x.shape.elements();
-  if (elements == n) return lane;
-  if (elements == 1) {
-    lane.kind = Lane::scalar;
-    return lane;
-  }
-  // Strides over y's dims (0 where broadcast), neighbours collapsed.
-  int shift = y.rank() - x.shape.rank();
-  int64_t stride = 1;
-  int64_t strides[Shape::max_rank];
-  for (int i = y.rank() - 1; i >= 0; --i) {
-    int64_t d = i >= shift ? x.shape[i - shift] : 1;
-    strides[i] = d == 1 ? 0 : stride;
-    stride *= d;
-  }
-  for (int i = 0; i < y.rank(); ++i) {
-    if (y[i] == 1) continue;
-    if (lane.rank && lane.strides[lane.rank - 1] == strides[i] * y[i]) {
-      lane.dims[lane.rank - 1] *= y[i];
-      lane.strides[lane.rank - 1] = strides[i];
-    } else {
-      lane.dims[lane.rank] = y[i];
-      lane.strides[lane.rank++] = strides[i];
-    }
-  }
-  lane.kind = Lane::strided;
-  if (lane.rank == 2 && lane.strides[0] == 0 && lane.strides[1] == 1 && lane.dims[1] <= kTile) {
-    lane.kind = Lane::periodic;
-    lane.period = lane.dims[1];
-  }
-  return lane;
-}
-
-template <class T>
-void splat(T* to, const std::byte* from, int64_t n) {
-  T v;
-  std::memcpy(&v, from, sizeof(T));
-  std::fill(to, to + n, v);
-}
-void splat(void* to, const std::byte* from, int64_t n, size_t size) {
-  switch (size) {
-    case 1: return splat(static_cast<uint8_t*>(to), from, n);
-    case 2: return splat(static_cast<uint16_t*>(to), from, n);
-    case 4: return splat(static_cast<uint32_t*>(to), from, n);
-    default: return splat(static_cast<uint64_t*>(to), from, n);
-  }
-}
-
-// Elements [begin, begin + n) of the broadcast lane into `to`.
-void gather(const Lane& lane, int64_t begin, int64_t n, std::byte* to) {
-  int64_t index[Shape::max_rank];
-  int64_t rest = begin, at = 0;
-  for (int i = lane.rank - 1; i >= 0; --i) {
-    index[i] = rest % lane.dims[i];
-    rest /= lane.dims[i];
-    at += index[i] * lane.strides[i];
-  }
-  int last = lane.rank - 1;
-  while (n > 0) {
-    int64_t run = std::min(n, lane.dims[last] - index[last]);
-    const std::byte* from = lane.data + static_cast<size_t>(at) * lane.size;
-    if (lane.strides[last] == 1) std::memcpy(to, from, static_cast<size_t>(run) * lane.size);
-    else splat(to, from, run, lane.size);  // stride 0: collapsed lanes end in 0 or 1
-    to += static_cast<size_t>(run) * lane.size;
-    n -= run;
-    at += run * lane.strides[last];
-    index[last] += run;
-    for (int i = last; i > 0 && index[i] == lane.dims[i]; --i) {
-      at += lane.strides[i - 1] - index[i] * lane.strides[i];
-      index[i] = 0;
-      ++index[i - 1];
-    }
-  }
-}
-
-}  // namespace
-
 void run_tiled(const Op& op, const void* attrs, std::span<const Spec> xs, const Spec& y, const void* const* in, void* out) noexcept {
   int64_t n = y.shape.elements();
   if (n == 0) return;
   Lane lanes[4];
   size_t count = xs.size();
   bool plain = true;
-  int64_t tile = kTile;
   for (size_t i = 0; i < count; ++i) {
     lanes[i] = lane_of(xs[i], y.shape, n, in[i]);
     plain &= lanes[i].kind == Lane::same;
-    if (lanes[i].kind == Lane::periodic) {
-      if (tile == kTile) tile = kTile / lanes[i].period * lanes[i].period;
-      else if (tile % lanes[i].period != 0) lanes[i].kind = Lane::strided;  // two different periods: one is gathered
-    }
   }
+  int64_t tile = tile_length({lanes, count}, kTile);
   size_t out_size = size_of(y.dtype);
   auto base = [&] {
     Tile t;

@@ -36,6 +36,8 @@ class TapeRecorder {
   /// The kernel failed: forget the ticket.
   virtual void cancel(void* ticket) noexcept = 0;
   virtual void read(VariableBody& v, const Tensor& value) = 0;
+  /// A read of this variable would be watched.
+  virtual bool wants(const VariableBody& v) const noexcept = 0;
   TapeRecorder* outer = nullptr;
 };
 
@@ -51,6 +53,7 @@ struct ThreadContext {
   bool abstract;       // inside shape inference by abstract tensors: random draws and assignments do nothing
   CallContext* call;
   uint64_t eager_ops;
+  TraceRecorder* hidden;  // the trace that Eagerly hides: it still hears of new Variables
 };
 extern thread_local constinit ThreadContext thread_context;
 
@@ -62,8 +65,14 @@ uint64_t next_trace_id() noexcept;
 /// Hides the open traces and tapes for a block: what runs inside is plainly eager.
 class Eagerly {
  public:
-  Eagerly() noexcept : saved_(thread_context) { thread_context.trace = nullptr, thread_context.tapes = nullptr; }
-  ~Eagerly() { thread_context.trace = saved_.trace, thread_context.tapes = saved_.tapes; }
+  Eagerly() noexcept : saved_(thread_context) {
+    if (thread_context.trace) thread_context.hidden = thread_context.trace;
+    thread_context.trace = nullptr, thread_context.tapes = nullptr, thread_context.abstract = false;
+  }
+  ~Eagerly() {
+    thread_context.trace = saved_.trace, thread_context.tapes = saved_.tapes;
+    thread_context.abstract = saved_.abstract, thread_context.hidden = saved_.hidden;
+  }
   Eagerly(const Eagerly&) = delete;
   Eagerly& operator=(const Eagerly&) = delete;
 

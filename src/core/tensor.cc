@@ -2,7 +2,9 @@
 #include <tenure/tensor.h>
 
 #include <atomic>
+#include <chrono>
 #include <cmath>
+#include <condition_variable>
 #include <cstring>
 #include <ostream>
 
@@ -275,15 +277,43 @@ void VariableBody::set_category(memory::Category c) noexcept {
   value_->storage()->set_category(c);
 }
 
+namespace {
+std::condition_variable& write_done() {
+  static auto* c = new std::condition_variable;  // shared by all Variables: waiting is rare
+  return *c;
+}
+}  // namespace
+
 Tensor VariableBody::read() const {
-  std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
+  while (writing_) write_done().wait_for(lock, std::chrono::milliseconds(1));
   return value_.tensor();
+}
+
+std::byte* VariableBody::begin_write(const Tensor& mine) {
+  std::unique_lock lock(mutex_);
+  while (writing_) write_done().wait_for(lock, std::chrono::milliseconds(1));
+  TensorBody* own = value_.get();
+  bool alone = own == mine.body() && own->refs() == kOwner + kUser && own->storage()->refs() == kOwner && !own->storage()->borrowed();
+  if (!alone) return nullptr;
+  writing_ = true;
+  return own->data();
+}
+
+void VariableBody::end_write() noexcept {
+  {
+    std::lock_guard lock(mutex_);
+    writing_ = false;
+  }
+  touched();
+  write_done().notify_all();
 }
 
 void VariableBody::replace(Tensor value) {
   Held held(std::move(value));
   {
-    std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
+    while (writing_) write_done().wait_for(lock, std::chrono::milliseconds(1));
     std::swap(value_, held);
   }
   touched();
@@ -297,6 +327,7 @@ void VariableBody::write(Tensor value) {
   }
   {
     std::unique_lock lock(mutex_);
+    while (writing_) write_done().wait_for(lock, std::chrono::milliseconds(1));
     TensorBody* own = value_.get();
     bool alone = own->refs() == kOwner && own->storage()->refs() == kOwner && !own->storage()->borrowed();
     if (alone && own->storage() != b->storage()) {
@@ -338,9 +369,9 @@ Variable::Variable(Tensor initial, VariableOptions options) {
   if (own.body()->storage()->category() == memory::Category::temporary) own.body()->storage()->set_category(memory::Category::parameter);
   body_ = new VariableBody(std::move(own), std::move(options.name), options.trainable);
   body_->retain(Counted::kUser);
-  if (thread_context.trace) {
+  if (TraceRecorder* trace = thread_context.trace ? thread_context.trace : thread_context.hidden) {
     try {
-      thread_context.trace->created(*body_);
+      trace->created(*body_);
     } catch (...) {
       body_->release(Counted::kUser);
       throw;

@@ -20,6 +20,10 @@ class VariableBody final : public memory::Counted {
   void write(Tensor value);
   /// A plain exchange of the body's tensor; `value` has the right spec.
   void replace(Tensor value);
+  /// For a planned write in place. The caller holds `mine`, its one handle to the value it read. Returns the bytes to write if nobody else
+  /// sees them; readers then wait until end_write(). Null: others do see them, or the value was replaced; use replace().
+  std::byte* begin_write(const Tensor& mine);
+  void end_write() noexcept;
   const Spec& spec() const noexcept { return spec_; }
   const std::string& name() const noexcept { return name_; }
   /// Grows with each write: what was packed from an older value is stale.
@@ -38,7 +42,8 @@ class VariableBody final : public memory::Counted {
   ~VariableBody() override = default;
 
   Spec spec_;
-  mutable std::mutex mutex_;  // around value_ only; never held while a tensor is freed
+  mutable std::mutex mutex_;  // around value_ and writing_ only; never held while a tensor is freed
+  bool writing_ = false;
   Held value_;
   std::atomic<uint64_t> version_{1};
   std::atomic<bool> trainable_;

@@ -25,6 +25,8 @@ namespace fs = std::filesystem;
   fail(code, "cannot {} {}: {}", what, path, std::generic_category().message(error));
 }
 
+constexpr size_t most_bytes = size_t{1} << 47;  // an address space
+
 /// Owns an open file.
 class Descriptor {
  public:
@@ -96,10 +98,9 @@ Bytes Bytes::keep(std::shared_ptr<const void> owner, std::span<const std::byte> 
 Bytes Bytes::make(size_t size, std::string name, const std::function<void(std::span<std::byte>)>& fill) {
   std::shared_ptr<std::byte[]> owner;
   try {
+    if (size > most_bytes) throw std::bad_alloc();
     owner.reset(new std::byte[size]);
-  } catch (const std::bad_alloc&) {
-    fail(Code::OutOfMemory, "no memory for {} bytes of {}", size, name);
-  }
+  } catch (const std::bad_alloc&) { fail(Code::OutOfMemory, "no memory for {} bytes of {}", size, name); }
   fill({owner.get(), size});
   std::byte* data = owner.get();
   return keep(std::move(owner), {data, size}, std::move(name));
@@ -132,12 +133,7 @@ Bytes Bytes::named(std::string name) const {
 PendingFile::PendingFile(const std::string& path) : path_(follow_links(path)) {
   struct stat info = {};
   const bool exists = ::stat(path_.c_str(), &info) == 0;
-  check(!exists || !S_ISDIR(info.st_mode), Code::Io, "cannot write {}: it is a folder", path_);
-  if (exists && !S_ISREG(info.st_mode)) {
-    direct_ = true;
-    temporary_ = path_;
-    return;
-  }
+  check(!exists || S_ISREG(info.st_mode), Code::Io, "cannot write {}: it is {}", path_, S_ISDIR(info.st_mode) ? "a folder" : "a device or pipe");
   if (exists && ::access(path_.c_str(), W_OK) != 0) fail_system("write", path_, errno);
   static std::atomic<uint64_t> counter{0};
   for (int attempt = 0;; ++attempt) {
@@ -152,17 +148,27 @@ PendingFile::PendingFile(const std::string& path) : path_(follow_links(path)) {
 }
 
 PendingFile::~PendingFile() {
-  if (!temporary_.empty() && !direct_) ::unlink(temporary_.c_str());
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
 }
 
 void PendingFile::commit() {
-  if (!direct_) {
-    Descriptor file(::open(temporary_.c_str(), O_RDONLY | O_CLOEXEC));
-    if (file.get() < 0 || ::fsync(file.get()) != 0) fail_system("write", path_, errno);
-    if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail_system("write", path_, errno);
-    sync_folder_of(path_);
-  }
+  Descriptor file(::open(temporary_.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0 || ::fsync(file.get()) != 0) fail_system("write", path_, errno);
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail_system("write", path_, errno);
   temporary_.clear();
+  sync_folder_of(path_);
+}
+
+bool is_device(const std::string& path) noexcept {
+  struct stat info = {};
+  return ::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
+}
+
+void resize(std::vector<std::byte>& buffer, size_t size, const std::string& name) {
+  try {
+    if (size > most_bytes) throw std::bad_alloc();
+    buffer.resize(size);
+  } catch (const std::bad_alloc&) { fail(Code::OutOfMemory, "no memory for {} bytes of {}", size, name); }
 }
 
 void FileSink::write(std::span<const std::byte> bytes) {
@@ -174,13 +180,20 @@ void FileSink::write(std::span<const std::byte> bytes) {
   }
 }
 
-void write_file_atomically(const std::string& path, const std::function<void(FileSink&)>& writer) {
-  PendingFile pending(path);
-  Descriptor file(::open(pending.temporary().c_str(), O_WRONLY | O_CLOEXEC));
+namespace {
+void write_to(const std::string& open_path, const std::string& path, const std::function<void(FileSink&)>& writer) {
+  Descriptor file(::open(open_path.c_str(), O_WRONLY | O_CLOEXEC));
   if (file.get() < 0) fail_system("write", path, errno);
   FileSink sink(file.get(), path);
   writer(sink);
   if (const int error = file.close()) fail_system("write", path, error);
+}
+}  // namespace
+
+void write_file_atomically(const std::string& path, const std::function<void(FileSink&)>& writer) {
+  if (is_device(path)) return write_to(path, path, writer);
+  PendingFile pending(path);
+  write_to(pending.temporary(), path, writer);
   pending.commit();
 }
 

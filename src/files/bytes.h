@@ -53,6 +53,7 @@ class Bytes {
 /// An existing file keeps its permissions; a symbolic link is followed. Not for several threads at once.
 class PendingFile {
  public:
+  /// Throws Io where `path` is no file, or none can be made there.
   explicit PendingFile(const std::string& path);
   ~PendingFile();
   PendingFile(const PendingFile&) = delete;
@@ -65,8 +66,13 @@ class PendingFile {
 
  private:
   std::string path_, temporary_;
-  bool direct_ = false;  // the target is a device or a pipe: written in place
 };
+
+/// Whether `path` is a device or a pipe: such are written in place and never replaced.
+bool is_device(const std::string& path) noexcept;
+
+/// Gives a growing buffer another size. Throws OutOfMemory naming `name`.
+void resize(std::vector<std::byte>& buffer, size_t size, const std::string& name);
 
 /// Writes to an open file. Throws Io with path and reason.
 class FileSink {
@@ -81,6 +87,7 @@ class FileSink {
 };
 
 /// Calls `writer` with a temporary file beside `path`, then renames it. On any exception `path` is as it was and the temporary is gone.
+/// A device or pipe is written directly.
 void write_file_atomically(const std::string& path, const std::function<void(FileSink&)>& writer);
 
 }  // namespace tenure::files

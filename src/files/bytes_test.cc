@@ -92,6 +92,7 @@ TEST(WriteFile, SaysWhichFileCannotBeWritten) {
   Scratch scratch;
   expect_error(Code::NotFound, scratch / "no/such/folder", [&] { write_file_atomically(scratch / "no/such/folder", [](FileSink&) {}); });
   expect_error(Code::Io, "it is a folder", [&] { write_file_atomically(scratch / ".", [](FileSink&) {}); });
+  expect_error(Code::Io, "it is a device or pipe", [] { PendingFile("/dev/null"); });
   expect_error(Code::Io, "No space left", [] { write_file_atomically("/dev/full", [](FileSink& sink) { sink.write("x"); }); });
 }
 

@@ -67,7 +67,7 @@ Bytes gunzip(const Bytes& packed, uint64_t max_bytes) {
   std::vector<std::byte> out;
   for (size_t used = 0;;) {
     // One byte above the limit: room to see that the stream really ends there.
-    if (used == out.size()) out.resize(std::min<uint64_t>(max_bytes + 1, std::max<uint64_t>(used * 2, packed.size() * 3 + 1024)));
+    if (used == out.size()) resize(out, std::min<uint64_t>(max_bytes + 1, std::max<uint64_t>(used * 2, packed.size() * 3 + 1024)), packed.name());
     used += inflater.read(std::span(out).subspan(used));
     check(used <= max_bytes, Code::Io, "{}: expands to more than {} bytes", packed.name(), max_bytes);
     if (!inflater.ended()) continue;

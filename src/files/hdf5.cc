@@ -27,7 +27,8 @@ std::string_view digits(std::string_view s, size_t& at) noexcept {
 }
 
 std::shared_ptr<const Body> open_object(std::shared_ptr<const hdf5::Image> image, std::string path, int depth, uint64_t address) {
-  check(depth <= image->limits.max_depth, Code::Unsupported, "{}: {}: groups more than {} deep (byte {})", image->bytes.name(), path, image->limits.max_depth, address);
+  check(depth <= image->limits.max_depth, Code::Unsupported, "{}: {}: groups more than {} deep (byte {})", image->bytes.name(), path,
+        image->limits.max_depth, address);
   auto body = std::make_shared<Body>();
   body->image = std::move(image);
   body->path = std::move(path);
@@ -43,14 +44,19 @@ std::shared_ptr<const Body> open_object(std::shared_ptr<const hdf5::Image> image
   return body;
 }
 
+/// Attributes in a form that is not read must not look as if they were absent.
+void refuse_dense_attributes(const Body& body) {
+  const Message* m = body.find(MessageType::attribute_info);
+  if (!m) return;
+  hdf5::Cursor c = body.open(*m);
+  const int version = c.u8(), flags = c.u8();
+  c.expect(version == 0, Code::Unsupported, "attribute info version {}", version);
+  if (flags & 1) c.skip(2);
+  c.expect(body.image->undefined(c.offset()), Code::Unsupported, "attributes in dense storage; save the file with h5py's default libver");
+}
+
 std::optional<Attribute> read_attribute(const Body& body, std::string_view name) {
-  if (const Message* m = body.find(MessageType::attribute_info)) {
-    hdf5::Cursor c = body.open(*m);
-    const int version = c.u8(), flags = c.u8();
-    c.expect(version == 0, Code::Unsupported, "attribute info version {}", version);
-    if (flags & 1) c.skip(2);
-    c.expect(body.image->undefined(c.offset()), Code::Unsupported, "attributes in dense storage; save the file with h5py's default libver");
-  }
+  refuse_dense_attributes(body);
   for (const Message& m : body.messages) {
     if (m.type != MessageType::attribute) continue;
     hdf5::Cursor c = body.open(m);
@@ -80,7 +86,8 @@ Values describe(const Hdf5Node& node, const Body& body) {
   v.type = hdf5::parse_datatype(type);
   v.shape = hdf5::parse_dataspace(space, v.null);
   if (v.null) v.shape = Shape{0};
-  const bool two = (v.type.kind == Datatype::Kind::opaque || (v.type.kind == Datatype::Kind::number && v.type.dtype == DType::uint32)) && v.type.size == 2;
+  const bool two =
+      (v.type.kind == Datatype::Kind::opaque || (v.type.kind == Datatype::Kind::number && v.type.dtype == DType::uint32)) && v.type.size == 2;
   if (two && node.has_attribute("dtype") && node.text("dtype") == "bfloat16") {
     v.type.kind = Datatype::Kind::number;
     v.type.dtype = DType::bfloat16;
@@ -90,8 +97,8 @@ Values describe(const Hdf5Node& node, const Body& body) {
 
 Values describe_numbers(const Hdf5Node& node, const Body& body) {
   Values v = describe(node, body);
-  check(v.type.kind == Datatype::Kind::number, Code::Unsupported, "{}: {}: expected numbers, got {} (byte {})", body.image->bytes.name(), body.path, v.type.what,
-        body.address);
+  check(v.type.kind == Datatype::Kind::number, Code::Unsupported, "{}: {}: expected numbers, got {} (byte {})", body.image->bytes.name(), body.path,
+        v.type.what, body.address);
   return v;
 }
 
@@ -134,8 +141,9 @@ std::optional<Hdf5Node> Hdf5Node::find(std::string_view path) const {
     if (it == node.body_->links.end()) return {};
     const Link& link = it->second;
     const Body& body = *node.body_;
-    check(link.kind == Link::Kind::hard, Code::Unsupported, "{}: {}: '{}' is {} link to '{}', which is not followed (byte {})", body.image->bytes.name(), body.path,
-          it->first, link.kind == Link::Kind::soft ? "a soft" : "an external", link.target.substr(0, 200), body.address);
+    check(link.kind == Link::Kind::hard, Code::Unsupported, "{}: {}: '{}' is {} link to '{}', which is not followed (byte {})",
+          body.image->bytes.name(), body.path, it->first, link.kind == Link::Kind::soft ? "a soft" : "an external", link.target.substr(0, 200),
+          body.address);
     const std::string below = body.path == "/" ? "/" + it->first : body.path + "/" + it->first;
     node = Hdf5Node(open_object(body.image, below, body.depth + 1, link.address));
   }
@@ -149,6 +157,7 @@ Hdf5Node Hdf5Node::at(std::string_view path) const {
 }
 
 std::vector<std::string> Hdf5Node::attributes() const {
+  refuse_dense_attributes(*body_);
   std::vector<std::string> names;
   for (const Message& m : body_->messages)
     if (m.type == MessageType::attribute) {
@@ -167,7 +176,8 @@ std::string Hdf5Node::text(std::string_view name) const {
   const Attribute a = need_attribute(*body_, name);
   const bool text = a.type.kind == Datatype::Kind::fixed_text || a.type.kind == Datatype::Kind::vlen_text;
   const std::string& file = body_->image->bytes.name();
-  check(text && !a.null && a.shape.elements() == 1, Code::DType, "{}: {}: attribute '{}': expected a text, got {} of shape {}", file, body_->path, name, a.type.what, a.shape);
+  check(text && !a.null && a.shape.elements() == 1, Code::DType, "{}: {}: attribute '{}': expected a text, got {} of shape {}", file, body_->path,
+        name, a.type.what, a.shape);
   return hdf5::decode_texts(*body_->image, body_->path, a.type, a.data).at(0);
 }
 
@@ -181,7 +191,8 @@ std::vector<std::string> Hdf5Node::texts(std::string_view name) const {
 
 Array Hdf5Node::attribute(std::string_view name) const {
   const Attribute a = need_attribute(*body_, name);
-  check(a.type.kind == Datatype::Kind::number, Code::DType, "{}: {}: attribute '{}': expected numbers, got {}", body_->image->bytes.name(), body_->path, name, a.type.what);
+  check(a.type.kind == Datatype::Kind::number, Code::DType, "{}: {}: attribute '{}': expected numbers, got {}", body_->image->bytes.name(),
+        body_->path, name, a.type.what);
   return hdf5::decode_numbers(a.type, a.null ? Shape{0} : a.shape, a.data);
 }
 

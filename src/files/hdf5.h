@@ -18,10 +18,10 @@
 namespace tenure::files {
 
 struct Hdf5Limits {
-  int max_depth = 64;                           ///< groups inside each other
-  uint64_t max_entries = uint64_t{1} << 20;     ///< links of one group, messages of one object, chunks of one dataset
-  double max_ratio = 1100;                      ///< an unpacked dataset to the whole file
-  uint64_t free_bytes = uint64_t{64} << 20;     ///< up to here the ratio does not matter
+  int max_depth = 64;                        ///< groups inside each other
+  uint64_t max_entries = uint64_t{1} << 20;  ///< links of one group, messages of one object, chunks of one dataset
+  double max_ratio = 1100;                   ///< an unpacked dataset to the whole file
+  uint64_t free_bytes = uint64_t{64} << 20;  ///< up to here the ratio does not matter
 };
 
 namespace hdf5 {
@@ -76,7 +76,7 @@ class Hdf5File {
   /// Reads the superblock and the root group. Throws Io or Unsupported.
   explicit Hdf5File(Bytes bytes, Hdf5Limits limits = {});
   static bool looks_like(const Bytes& bytes) noexcept;
-  const Hdf5Node& root() const noexcept { return root_; }
+  Hdf5Node root() const noexcept { return root_; }
 
  private:
   Hdf5Node root_;

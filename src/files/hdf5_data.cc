@@ -36,9 +36,10 @@ std::vector<Filter> parse_filters(Cursor c) {
     }
     if (version == 1 && values % 2) c.skip(4);
     c.expect(f.id == filter_gzip || f.id == filter_shuffle, Code::Unsupported, "filter {} ({}); expected gzip or shuffle", f.id,
-             f.id == 3   ? "fletcher32"
-             : f.id == 4 ? "szip"
-             : text.empty() ? "unknown" : text.substr(0, text.find('\0')).c_str());
+             f.id == 3      ? "fletcher32"
+             : f.id == 4    ? "szip"
+             : text.empty() ? "unknown"
+                            : text.substr(0, text.find('\0')).c_str());
     c.expect(f.id != filter_shuffle || (f.element > 0 && f.element < 65536), Code::Io, "shuffle of {} bytes", f.element);
     filters.push_back(f);
   }
@@ -285,7 +286,8 @@ Bytes read_values(const Body& body, const Datatype& type, const Shape& shape) {
 
 std::vector<std::string> decode_texts(const Image& image, std::string_view path, const Datatype& type, const Bytes& data) {
   std::vector<std::string> out;
-  check(data.size() / type.size <= image.limits.max_entries, Code::Io, "{}: {}: more than {} texts", image.bytes.name(), path, image.limits.max_entries);
+  check(data.size() / type.size <= image.limits.max_entries, Code::Io, "{}: {}: more than {} texts", image.bytes.name(), path,
+        image.limits.max_entries);
   if (type.kind == Datatype::Kind::fixed_text) {
     for (size_t at = 0; at + type.size <= data.size(); at += type.size) out.push_back(fixed_text(data.slice(at, type.size).text(), type.padding));
     return out;

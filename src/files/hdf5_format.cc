@@ -53,14 +53,16 @@ std::string Cursor::text() {
 }
 
 void Cursor::signature(std::string_view expected) {
-  expect(left() >= expected.size() && image_.bytes.text().substr(at_, expected.size()) == expected, Code::Io, "expected a structure marked {}", expected);
+  expect(left() >= expected.size() && image_.bytes.text().substr(at_, expected.size()) == expected, Code::Io, "expected a structure marked {}",
+         expected);
   at_ += expected.size();
 }
 
 void Image::claim(uint64_t address, const std::string& path) const {
   const std::lock_guard lock(mutex_);
   const auto [it, fresh] = claimed_.emplace(address, path);
-  check(fresh || it->second == path, Code::Unsupported, "{}: group {} is also {}; groups must form a tree (byte {})", bytes.name(), path, it->second, address);
+  check(fresh || it->second == path, Code::Unsupported, "{}: group {} is also {}; groups must form a tree (byte {})", bytes.name(), path, it->second,
+        address);
 }
 
 std::shared_ptr<const Image> parse_superblock(Bytes bytes, const Hdf5Limits& limits) {
@@ -341,13 +343,17 @@ void parse_float(Cursor& c, Datatype& t, uint32_t bits) {
     DType dtype;
     uint32_t size, exponent_at, exponent_bits, mantissa_bits, bias;
   };
-  constexpr Format formats[] = {{DType::float16, 2, 10, 5, 10, 15}, {DType::bfloat16, 2, 7, 8, 7, 127}, {DType::float32, 4, 23, 8, 23, 127}, {DType::float64, 8, 52, 11, 52, 1023}};
+  constexpr Format formats[] = {{DType::float16, 2, 10, 5, 10, 15},
+                                {DType::bfloat16, 2, 7, 8, 7, 127},
+                                {DType::float32, 4, 23, 8, 23, 127},
+                                {DType::float64, 8, 52, 11, 52, 1023}};
   const uint32_t offset = c.u16(), precision = c.u16(), exponent_at = c.u8(), exponent_bits = c.u8(), mantissa_at = c.u8(), mantissa_bits = c.u8();
   const uint32_t bias = c.u32();
   t.what = fmt::format("floats of {} bytes with {} exponent bits", t.size, exponent_bits);
   for (const Format& f : formats)
-    if (f.size == t.size && offset == 0 && precision == 8 * f.size && exponent_at == f.exponent_at && exponent_bits == f.exponent_bits && mantissa_at == 0 &&
-        mantissa_bits == f.mantissa_bits && bias == f.bias && (bits >> 8 & 255) == 8 * f.size - 1 && (bits >> 4 & 3) == 2 && !(bits & 0x40)) {
+    if (f.size == t.size && offset == 0 && precision == 8 * f.size && exponent_at == f.exponent_at && exponent_bits == f.exponent_bits &&
+        mantissa_at == 0 && mantissa_bits == f.mantissa_bits && bias == f.bias && (bits >> 8 & 255) == 8 * f.size - 1 && (bits >> 4 & 3) == 2 &&
+        !(bits & 0x40)) {
       t.kind = Datatype::Kind::number;
       t.dtype = f.dtype;
       t.big_endian = bits & 1;

@@ -34,9 +34,7 @@ class Maker {
     const hid_t space = dims.empty() ? H5Screate(H5S_SCALAR) : H5Screate_simple(static_cast<int>(dims.size()), dims.data(), nullptr);
     const hid_t set = H5Dcreate2(file, name, type, space, H5P_DEFAULT, plist, H5P_DEFAULT);
     ASSERT_GE(set, 0);
-    if (values) {
-      ASSERT_GE(H5Dwrite(set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, values), 0);
-    }
+    if (values) { ASSERT_GE(H5Dwrite(set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, values), 0); }
     H5Dclose(set), H5Sclose(space);
     if (plist != H5P_DEFAULT) H5Pclose(plist);
   }
@@ -117,10 +115,11 @@ TEST(Hdf5Oracle, EveryNumberTypeIsRead) {
     hid_t type;
     DType dtype;
   };
-  const Row rows[] = {{"i8", H5T_STD_I8LE, int8},         {"u8", H5T_STD_U8BE, uint8},        {"i16", H5T_STD_I16LE, int16},     {"i16b", H5T_STD_I16BE, int16},
-                      {"u16", H5T_STD_U16LE, uint32},     {"u16b", H5T_STD_U16BE, uint32},    {"i32b", H5T_STD_I32BE, int32},    {"u32", H5T_STD_U32LE, uint32},
-                      {"i64", H5T_STD_I64LE, int64},      {"u64b", H5T_STD_U64BE, uint64},    {"f32", H5T_IEEE_F32LE, float32},  {"f32b", H5T_IEEE_F32BE, float32},
-                      {"f64", H5T_IEEE_F64LE, float64},   {"f64b", H5T_IEEE_F64BE, float64}};
+  const Row rows[] = {{"i8", H5T_STD_I8LE, int8},       {"u8", H5T_STD_U8BE, uint8},      {"i16", H5T_STD_I16LE, int16},
+                      {"i16b", H5T_STD_I16BE, int16},   {"u16", H5T_STD_U16LE, uint32},   {"u16b", H5T_STD_U16BE, uint32},
+                      {"i32b", H5T_STD_I32BE, int32},   {"u32", H5T_STD_U32LE, uint32},   {"i64", H5T_STD_I64LE, int64},
+                      {"u64b", H5T_STD_U64BE, uint64},  {"f32", H5T_IEEE_F32LE, float32}, {"f32b", H5T_IEEE_F32BE, float32},
+                      {"f64", H5T_IEEE_F64LE, float64}, {"f64b", H5T_IEEE_F64BE, float64}};
   for (const Row& r : rows) m.dataset(r.name, r.type, H5T_NATIVE_DOUBLE, {3}, values, H5P_DEFAULT);
   const Hdf5Node root = m.root();
   for (const Row& r : rows) {
@@ -200,8 +199,15 @@ TEST(Hdf5Oracle, TheNewerFormatIsReadWhereItIsSimple) {
   m.dataset("group/chunks", H5T_STD_I32LE, H5T_NATIVE_INT32, {4}, values.data(), chunked({2}));
   H5Gclose(H5Gcreate2(m.file, "dense", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
   for (int i = 0; i < 20; ++i) H5Gclose(H5Gcreate2(m.file, ("dense/" + std::to_string(i)).c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+  const hid_t scalar = H5Screate(H5S_SCALAR), crowd = H5Gcreate2(m.file, "crowd", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+  for (int i = 0; i < 20; ++i) H5Aclose(H5Acreate2(crowd, std::to_string(i).c_str(), H5T_STD_I32LE, scalar, H5P_DEFAULT, H5P_DEFAULT));
+  const hid_t one = H5Acreate2(m.file, "one", H5T_STD_I32LE, scalar, H5P_DEFAULT, H5P_DEFAULT);
+  H5Awrite(one, H5T_NATIVE_INT32, &values[1]);
+  H5Aclose(one), H5Gclose(crowd), H5Sclose(scalar);
   const Hdf5Node root = m.root();
   EXPECT_EQ(root.at("group/x").read().values<int32_t>(), values);
+  EXPECT_EQ(root.attribute("one").values<int32_t>()[0], 7);
+  expect_error(Code::Unsupported, "/crowd: attributes in dense storage", [&] { (void)root.at("crowd").has_attribute("x"); });
   expect_error(Code::Unsupported, "default libver", [&] { (void)root.at("group/chunks").read(); });
   expect_error(Code::Unsupported, "/dense: a group in dense storage", [&] { root.at("dense"); });
 }

@@ -100,7 +100,8 @@ TEST(Hdf5, ManyChildrenComeInNaturalOrder) {
   Hdf5Writer w;
   std::vector<std::string> names;
   for (int i = 0; i < 500; ++i) names.push_back("dense_" + std::to_string(i));
-  for (size_t i = 0; i < names.size(); ++i) w.add_dataset("layers/" + names[(i * 7) % names.size()] + "/vars/0", Array::of<int32_t>({1}, {static_cast<int>(i)}));
+  for (size_t i = 0; i < names.size(); ++i)
+    w.add_dataset("layers/" + names[(i * 7) % names.size()] + "/vars/0", Array::of<int32_t>({1}, {static_cast<int>(i)}));
   const Hdf5File file(w.to_bytes());
   EXPECT_EQ(file.root().at("layers").children(), names);
   EXPECT_EQ(file.root().at("layers/dense_7/vars/0").read().values<int32_t>()[0], 1);
@@ -149,9 +150,7 @@ TEST(Hdf5, AFileAppearsOnCommitOnly) {
   expect_error(Code::NotFound, "no/such", [&] { Hdf5Writer(scratch / "no/such/a.h5"); });
 }
 
-TEST(Hdf5, TheSameContentGivesTheSameFile) {
-  EXPECT_EQ(small_file().to_bytes().text(), small_file().to_bytes().text());
-}
+TEST(Hdf5, TheSameContentGivesTheSameFile) { EXPECT_EQ(small_file().to_bytes().text(), small_file().to_bytes().text()); }
 
 TEST(Hdf5, TruncatedFilesAreRefused) {
   const std::string good(small_file().to_bytes().text());
@@ -210,7 +209,8 @@ TEST(Json, ErrorsNameThePlace) {
   expect_error(Code::Io, "expected at most 4", [] { parse_json(Bytes::copy("12345"), {.max_bytes = 4}); });
   expect_error(Code::Io, "malformed", [] { parse_json(Bytes()); });
   expect_error(Code::Io, "malformed", [] { parse_json(Bytes::copy("\"\xff\"")); });
-  EXPECT_EQ(survive_mutations(R"({"a": [1, 2.5, "text", null, true], "b": {"c": "é\u0041"}})", 1000, 5, [](const Bytes& b) { parse_json(b); }) > 0, true);
+  EXPECT_EQ(survive_mutations(R"({"a": [1, 2.5, "text", null, true], "b": {"c": "é\u0041"}})", 1000, 5, [](const Bytes& b) { parse_json(b); }) > 0,
+            true);
 }
 
 }  // namespace

@@ -188,7 +188,8 @@ void Hdf5Writer::State::make_group(const std::string& path) {
   objects.emplace(path, true);
 }
 
-void Hdf5Writer::State::write_attribute(const std::string& path, const std::string& attribute, const Id& type, const Shape& shape, const void* values) const {
+void Hdf5Writer::State::write_attribute(const std::string& path, const std::string& attribute, const Id& type, const Shape& shape,
+                                        const void* values) const {
   const bool known = objects.find(path) != objects.end();
   check(known, Code::NotFound, "{}: nothing at {}, so it cannot have the attribute '{}'", name, path, attribute);
   const std::string what = fmt::format("attribute '{}' of {}", attribute, path);
@@ -240,7 +241,8 @@ void Hdf5Writer::add_dataset(std::string_view path, const Array& array) {
   Id properties(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
   H5Pset_obj_track_times(properties.get(), false);
   H5Pset_fill_time(properties.get(), H5D_FILL_TIME_IFSET);
-  const Id set(good(H5Dcreate2(s.file.get(), full.c_str(), type.get(), space.get(), H5P_DEFAULT, properties.get(), H5P_DEFAULT), s.name, full), H5Dclose);
+  const Id set(good(H5Dcreate2(s.file.get(), full.c_str(), type.get(), space.get(), H5P_DEFAULT, properties.get(), H5P_DEFAULT), s.name, full),
+               H5Dclose);
   if (!array.bytes.empty()) good(H5Dwrite(set.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, array.bytes.data()), s.name, full);
   s.objects.emplace(full, false);
   const char* bfloat = "bfloat16";

@@ -35,7 +35,8 @@ Array read_idx(const Bytes& file) {
   Shape shape;
   for (size_t i = 4; i < header; i += 4) shape.push_back(int64_t{at(i)} << 24 | at(i + 1) << 16 | at(i + 2) << 8 | at(i + 3));
   const size_t expected = checked_bytes(shape, size_of(*dtype), bytes.name());
-  check(bytes.size() - header == expected, Code::Io, "{}: expected {} bytes of values for {}{}, got {}", bytes.name(), expected, *dtype, shape, bytes.size() - header);
+  check(bytes.size() - header == expected, Code::Io, "{}: expected {} bytes of values for {}{}, got {}", bytes.name(), expected, *dtype, shape,
+        bytes.size() - header);
   return Array::from(*dtype, shape, swap_elements(bytes.slice(header, expected), size_of(*dtype)));
 }
 

@@ -47,10 +47,9 @@ nlohmann::json parse_json(const Bytes& text, JsonLimits limits) {
     // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error while ..." -> the last part
     const std::string_view what = e.what();
     const size_t from = what.find(": ");
-    fail(Code::Io, "{}: malformed JSON at {}: {}", text.name(), place(text.text(), e.byte), from == std::string_view::npos ? what : what.substr(from + 2));
-  } catch (const nlohmann::json::exception& e) {
-    fail(Code::Io, "{}: malformed JSON: {}", text.name(), e.what());
-  }
+    fail(Code::Io, "{}: malformed JSON at {}: {}", text.name(), place(text.text(), e.byte),
+         from == std::string_view::npos ? what : what.substr(from + 2));
+  } catch (const nlohmann::json::exception& e) { fail(Code::Io, "{}: malformed JSON: {}", text.name(), e.what()); }
 }
 
 }  // namespace tenure::files

@@ -131,11 +131,11 @@ Element element_of(std::string_view descr, const std::string& name) {
     if (row.code == code) return {row.dtype, row.stored, descr[0] == '>' && row.stored > 1};
   const char kind = code.empty() ? '?' : code[0];
   fail(Code::Unsupported, "{}: NumPy element type '{}' ({}) is not supported", name, descr.substr(0, 40),
-       kind == 'U' || kind == 'S' || kind == 'a'   ? "strings"
-       : kind == 'O'                               ? "Python objects"
-       : kind == 'c'                               ? "complex numbers"
-       : kind == 'M' || kind == 'm'                ? "dates"
-                                                   : "unknown");
+       kind == 'U' || kind == 'S' || kind == 'a' ? "strings"
+       : kind == 'O'                             ? "Python objects"
+       : kind == 'c'                             ? "complex numbers"
+       : kind == 'M' || kind == 'm'              ? "dates"
+                                                 : "unknown");
 }
 
 /// Fortran order to C order.
@@ -168,7 +168,8 @@ std::string_view header_of(const Bytes& bytes, size_t& values_at) {
   const size_t begin = at(6) == 1 ? 10 : 12;
   check(bytes.size() >= begin, Code::Io, "{}: cut off inside the npy header", bytes.name());
   const size_t length = at(8) | at(9) << 8 | (begin == 12 ? at(10) << 16 | at(11) << 24 : 0);
-  check(length <= bytes.size() - begin && length <= 1 << 20, Code::Io, "{}: the npy header of {} bytes does not fit into the file", bytes.name(), length);
+  check(length <= bytes.size() - begin && length <= 1 << 20, Code::Io, "{}: the npy header of {} bytes does not fit into the file", bytes.name(),
+        length);
   values_at = begin + length;
   return bytes.text().substr(begin, length);
 }

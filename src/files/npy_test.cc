@@ -18,7 +18,9 @@ std::string npy(const std::string& header, const std::string& values, int versio
   return out + header + values;
 }
 
-Array parse(const std::string& header, const std::string& values, int version = 1) { return read_npy(Bytes::copy(npy(header, values, version), "x.npy")); }
+Array parse(const std::string& header, const std::string& values, int version = 1) {
+  return read_npy(Bytes::copy(npy(header, values, version), "x.npy"));
+}
 
 std::string raw(std::initializer_list<int> bytes) {
   std::string s;
@@ -145,7 +147,8 @@ TEST(Npz, FilesOfNumPyAreRead) {
 }
 
 TEST(Gz, MembersAreUnpackedWithinLimits) {
-  const std::string a = raw({0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xcb, 0x48, 0xcd, 0xc9, 0xc9, 0x57, 0, 0, 0xf6, 0xf9, 0x81, 0xed, 6, 0, 0, 0});  // "hello "
+  const std::string a =
+      raw({0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xcb, 0x48, 0xcd, 0xc9, 0xc9, 0x57, 0, 0, 0xf6, 0xf9, 0x81, 0xed, 6, 0, 0, 0});  // "hello "
   const Bytes one = Bytes::copy(a, "a.gz");
   EXPECT_EQ(gunzip(one).text(), "hello ");
   EXPECT_EQ(gunzip(Bytes::copy(a + a)).text(), "hello hello ");

@@ -24,7 +24,9 @@ inline bool have(const std::string& path) { return std::filesystem::exists(path)
 /// A folder that is gone at the end of the test.
 class Scratch {
  public:
-  Scratch() : path_(std::filesystem::temp_directory_path() / ("tenure-files-" + std::to_string(::getpid()) + "-" + std::to_string(std::random_device{}()))) {
+  Scratch()
+      : path_(std::filesystem::temp_directory_path() /
+              ("tenure-files-" + std::to_string(::getpid()) + "-" + std::to_string(std::random_device{}()))) {
     std::filesystem::create_directories(path_);
   }
   ~Scratch() { std::filesystem::remove_all(path_); }
@@ -41,7 +43,9 @@ class Scratch {
   std::filesystem::path path_;
 };
 
-inline void put(const std::string& path, std::string_view text) { std::ofstream(path, std::ios::binary).write(text.data(), static_cast<std::streamsize>(text.size())); }
+inline void put(const std::string& path, std::string_view text) {
+  std::ofstream(path, std::ios::binary).write(text.data(), static_cast<std::streamsize>(text.size()));
+}
 inline std::string get(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
@@ -55,9 +59,7 @@ struct Caught {
 inline Caught caught(const std::function<void()>& f) {
   try {
     f();
-  } catch (const Error& e) {
-    return {e.code(), e.what()};
-  }
+  } catch (const Error& e) { return {e.code(), e.what()}; }
   return {};
 }
 
@@ -91,8 +93,7 @@ inline int survive_mutations(const std::string& good, int rounds, uint32_t seed,
     try {
       load(Bytes::copy(bad));
       ++loaded;
-    } catch (const Error&) {
-    }
+    } catch (const Error&) {}
   }
   return loaded;
 }

@@ -134,7 +134,8 @@ struct ZipFile::State {
 void ZipFile::State::check_kind(uint64_t number, const std::string& member, bool folder) const {
   zip_uint8_t system = 0;
   zip_uint32_t attributes = 0;
-  check(zip_file_get_external_attributes(archive.get(), number, 0, &system, &attributes) == 0, Code::Io, "{}: no attributes of member '{}'", name(), member);
+  check(zip_file_get_external_attributes(archive.get(), number, 0, &system, &attributes) == 0, Code::Io, "{}: no attributes of member '{}'", name(),
+        member);
   if (system != ZIP_OPSYS_UNIX && system != ZIP_OPSYS_OS_X) return;
   const uint32_t kind = attributes >> 16 & S_IFMT;
   check(kind == 0 || kind == S_IFREG || (folder && kind == S_IFDIR), Code::Io, "{}: member '{}' is {}, expected a file", name(), member,
@@ -156,7 +157,8 @@ void ZipFile::State::add(uint64_t number, std::set<std::string>& seen) {
         "{}: member '{}' is packed by method {}, expected stored or deflated", name(), member, stat.comp_method);
   const bool stored = stat.comp_method == ZIP_CM_STORE;
   check(stat.comp_size <= feed->bytes.size() && (!stored || stat.size == stat.comp_size), Code::Io,
-        "{}: the sizes of member '{}' contradict each other ({} bytes packed into {}, archive of {})", name(), member, stat.size, stat.comp_size, feed->bytes.size());
+        "{}: the sizes of member '{}' contradict each other ({} bytes packed into {}, archive of {})", name(), member, stat.size, stat.comp_size,
+        feed->bytes.size());
   check(!too_large(stat.size, stat.comp_size, limits), Code::Io, "{}: member '{}' would expand {} bytes to {}, more than {} times", name(), member,
         stat.comp_size, stat.size, limits.max_ratio);
   check(!folder || stat.size == 0, Code::Io, "{}: folder '{}' has content", name(), member);
@@ -167,7 +169,8 @@ void ZipFile::State::add(uint64_t number, std::set<std::string>& seen) {
 
 void ZipFile::State::scan() {
   const zip_int64_t count = zip_get_num_entries(archive.get(), 0);
-  check(count >= 0 && static_cast<uint64_t>(count) <= limits.max_members, Code::Io, "{}: expected at most {} members, got {}", name(), limits.max_members, count);
+  check(count >= 0 && static_cast<uint64_t>(count) <= limits.max_members, Code::Io, "{}: expected at most {} members, got {}", name(),
+        limits.max_members, count);
   std::set<std::string> seen;
   uint64_t total = 0;
   for (uint64_t i = 0; i < static_cast<uint64_t>(count); ++i) {
@@ -175,11 +178,12 @@ void ZipFile::State::scan() {
     add(i, seen);
     if (members.size() == before) continue;
     const uint64_t size = members.back().size;
-    check(size <= limits.max_total_bytes && total <= limits.max_total_bytes - size, Code::Io, "{}: expands to more than {} bytes", name(), limits.max_total_bytes);
+    check(size <= limits.max_total_bytes && total <= limits.max_total_bytes - size, Code::Io, "{}: expands to more than {} bytes", name(),
+          limits.max_total_bytes);
     total += size;
   }
-  check(!too_large(total, feed->bytes.size(), limits), Code::Io, "{}: would expand {} bytes to {}, more than {} times", name(), feed->bytes.size(), total,
-        limits.max_ratio);
+  check(!too_large(total, feed->bytes.size(), limits), Code::Io, "{}: would expand {} bytes to {}, more than {} times", name(), feed->bytes.size(),
+        total, limits.max_ratio);
 }
 
 ZipFile::ZipFile(Bytes archive, ZipLimits limits) : state_(std::make_unique<State>()) {
@@ -225,7 +229,7 @@ Bytes ZipFile::State::inflate(const ZipMember& member, zip_file_t* file) const {
   // Grows with what really comes out: a directory that lies about a size costs nothing.
   std::vector<std::byte> out;
   for (size_t used = 0;;) {
-    if (used == out.size()) out.resize(std::min<uint64_t>(member.size + 1, std::max<uint64_t>(used * 2, size_t{256} << 10)));
+    if (used == out.size()) resize(out, std::min<uint64_t>(member.size + 1, std::max<uint64_t>(used * 2, size_t{256} << 10)), name());
     const zip_int64_t n = zip_fread(file, out.data() + used, std::min<size_t>(out.size() - used, size_t{1} << 30));
     check(n >= 0, Code::Io, "{}: member '{}' is damaged ({})", name(), member.name, zip_file_strerror(file));
     used += static_cast<size_t>(n);
@@ -314,7 +318,8 @@ Bytes ZipWriter::to_bytes(std::string name) const {
 }
 
 void ZipWriter::write(const std::string& path) const {
-  if (members_.empty()) return write_file_atomically(path, [](FileSink& sink) { sink.write(empty_archive); });
+  // libzip replaces files on its own; what it must not replace, or cannot write, goes through memory.
+  if (members_.empty() || is_device(path)) return write_file_atomically(path, [&](FileSink& sink) { sink.write(to_bytes().span()); });
   PendingFile pending(path);
   zip_error_t error;
   zip_error_init(&error);

@@ -73,7 +73,8 @@ void expect_refused(const std::vector<Forged>& members, const std::string& part,
 }
 
 TEST(Zip, AStoredMemberIsASliceOfTheArchive) {
-  const Bytes archive = Bytes::copy(forge({Forged::stored("a.txt", "hello"), Forged::stored("dir/b.txt", "world!"), Forged::stored("empty", "")}), "x.zip");
+  const Bytes archive =
+      Bytes::copy(forge({Forged::stored("a.txt", "hello"), Forged::stored("dir/b.txt", "world!"), Forged::stored("empty", "")}), "x.zip");
   const ZipFile zip(archive);
   ASSERT_EQ(zip.members().size(), 3u);
   EXPECT_EQ(zip.members()[1].name, "dir/b.txt");
@@ -210,10 +211,13 @@ TEST(Zip, AFailedWriteLeavesTheOldFile) {
   writer.add("a", Bytes::copy("x"));
   expect_error(Code::NotFound, "no/such", [&] { writer.write(scratch / "no/such/a.zip"); });
   EXPECT_EQ(scratch.files(), 0u);
+  expect_error(Code::Io, "No space left", [&] { writer.write("/dev/full"); });
+  EXPECT_TRUE(is_device("/dev/full")) << "a device is never replaced";
 }
 
 TEST(Zip, MutatedArchivesLoadOrThrow) {
-  const std::string good = forge({Forged::stored("a", std::string(100, 'h')), Forged::deflated("d/b", std::string(5000, 'w')), Forged::stored("c", "")});
+  const std::string good =
+      forge({Forged::stored("a", std::string(100, 'h')), Forged::deflated("d/b", std::string(5000, 'w')), Forged::stored("c", "")});
   const int loaded = survive_mutations(good, 3000, 1, [](const Bytes& bytes) {
     const ZipFile zip(bytes, {.max_total_bytes = 1 << 24});
     for (const ZipMember& m : zip.members()) zip.read(m.name);

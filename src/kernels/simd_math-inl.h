@@ -216,14 +216,19 @@ HWY_INLINE V SinCos(D d, V x, int quarter) {
   return SinFar(d, x, quarter);
 }
 
-/// Rational approximations with the coefficients of Eigen 3.4 (ptanh_float and perf_float; MPL2 sources).
+/// y, or exactly +-1 where |a| exceeds the limit, so that 1 + tanh and 1 + erf vanish there.
+template <class D, class V>
+HWY_INLINE V Saturate(D d, V a, V y, float limit) {
+  return hn::IfThenElse(hn::Gt(hn::Abs(a), hn::Set(d, limit)), hn::CopySign(hn::Set(d, 1.0f), a), y);
+}
+/// Rational approximations with the coefficients of Eigen 3.4 (generic_fast_tanh_float, generic_fast_erf_float).
 template <class D, class V>
 HWY_INLINE V Tanh(D d, V a) {
   const V limit = hn::Set(d, 7.90531110763549805f), x = AtLeast(d, AtMost(d, a, limit), hn::Neg(limit)), z = hn::Mul(x, x);
   const V p = Poly(d, z, -2.76076847742355e-16f, 2.00018790482477e-13f, -8.60467152213735e-11f, 5.12229709037114e-08f, 1.48572235717979e-05f,
                    6.37261928875436e-04f, 4.89352455891786e-03f);
   const V q = Poly(d, z, 1.19825839466702e-06f, 1.18534705686654e-04f, 2.26843463243900e-03f, 4.89352518554385e-03f);
-  return hn::IfThenElse(hn::Lt(hn::Abs(a), hn::Set(d, 0.0004f)), a, hn::Div(hn::Mul(x, p), q));
+  return Saturate(d, a, hn::IfThenElse(hn::Lt(hn::Abs(a), hn::Set(d, 0.0004f)), a, hn::Div(hn::Mul(x, p), q)), 8.7f);
 }
 template <class D, class V>
 HWY_INLINE V Erf(D d, V a) {
@@ -231,7 +236,7 @@ HWY_INLINE V Erf(D d, V a) {
   const V p = Poly(d, z, -2.72614225801306e-10f, 2.77068142495902e-08f, -2.10102402082508e-06f, -5.69250639462346e-05f, -7.34990630326855e-04f,
                    -2.95459980854025e-03f, -1.60960333262415e-02f);
   const V q = Poly(d, z, -1.45660718464996e-05f, -2.13374055278905e-04f, -1.68282697438203e-03f, -7.37332916720468e-03f, -1.42647390514189e-02f);
-  return hn::Mul(x, hn::Div(p, q));
+  return Saturate(d, a, hn::Mul(x, hn::Div(p, q)), 3.92f);
 }
 
 template <class D, class V>

@@ -21,6 +21,8 @@ class EdgeVisitor {
   virtual ~EdgeVisitor() = default;
   /// One owner reference to `target` under `label`; `index` counts within it or is -1. Null targets are ignored.
   virtual void edge(const Counted* target, std::string_view label, int64_t index = -1) = 0;
+  /// A user's handle that a named holder knows of; it counts in the other half of the word.
+  virtual void user_edge(const Counted* /*target*/, std::string_view /*label*/, int64_t /*index*/) {}
 };
 
 class Counted {

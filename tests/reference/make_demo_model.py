@@ -4,10 +4,11 @@ The io files are in the form of `tenure verify`: in_0.., out_0.. in the model's 
 """
 import sys
 
+import golden  # first: it chooses how TensorFlow computes
+
 import keras
 import numpy as np
 
-import golden
 from golden import Draw
 
 L = keras.layers

@@ -1,8 +1,9 @@
 """Values and gradients of keras.layers, for the tests of src/nn. Run with the Keras of `tools/setup python`: python make_layers.py"""
+import golden  # first: it chooses how TensorFlow computes
+
 import keras
 import numpy as np
 
-import golden
 from golden import Draw, run
 
 L = keras.layers

@@ -1,10 +1,11 @@
 """Values and gradients of keras.ops, for the tests of src/ops. Run with the Keras of `tools/setup python`: python make_ops.py [FILE...]"""
 import json
 
+import golden  # first: it chooses how TensorFlow computes
+
 import keras
 import numpy as np
 
-import golden
 from golden import Draw, run
 
 NAN, INF = np.nan, np.inf

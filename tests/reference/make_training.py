@@ -1,9 +1,10 @@
 """Optimizer trajectories, losses, accuracy and whole fits, for the tests of src/nn. Run: python make_training.py"""
+import golden  # first: it chooses how TensorFlow computes
+
 import keras
 import numpy as np
 import tensorflow as tf
 
-import golden
 from golden import Draw
 
 CASES = {}
@@ -184,7 +185,7 @@ def fits():
     classes = lambda d: (d.f(22, 5), d.i(22, low=0, high=3), {})
     sparse = dict(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     mlp = lambda: [L.Dense(6, activation="relu"), L.Dense(3, activation="softmax")]
-    normalized = lambda: [L.Dense(6), L.BatchNormalization(momentum=0.9), L.Activation("relu"), L.Dense(3, activation="softmax")]
+    normalized = lambda: [L.Dense(6, use_bias=False), L.BatchNormalization(momentum=0.9), L.Activation("relu"), L.Dense(3, activation="softmax")]
     fit_case("mlp_sgd", mlp, sparse, classes, lambda: o.SGD(0.1), batch_size=8)
     fit_case("mlp_adam_batchnorm", normalized, sparse, classes, lambda: o.Adam(0.01), batch_size=8)
     fit_case("mlp_adam_validation", normalized, sparse, classes, lambda: o.Adam(0.01), batch_size=8, validation_split=0.3)

@@ -1,0 +1,29 @@
+// Who holds what: all live objects and the edges between them, gathered when somebody asks.
+#pragma once
+
+#include <unordered_map>
+
+#include "memory/storage.h"
+
+namespace tenure::memory {
+
+struct Edge {
+  const Counted* from;
+  std::string label;
+  bool user;  // a named holder of a user's handle
+};
+
+/// The reference graph of a moment. Raw pointers: valid while nothing is dropped.
+struct HolderGraph {
+  std::vector<Counted*> objects;
+  std::unordered_map<const Counted*, std::vector<Edge>> holders;  ///< target to its sources
+  size_t edges = 0;
+
+  static HolderGraph gather();
+  size_t owner_edges(const Counted* target) const;
+  size_t user_edges(const Counted* target) const;
+  /// Chains from `target` outwards to roots, at most `most`, shortest first.
+  std::vector<std::vector<Hop>> paths(const Counted* target, size_t most) const;
+};
+
+}  // namespace tenure::memory

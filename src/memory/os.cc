@@ -1,0 +1,33 @@
+#include "memory/os.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+namespace tenure::memory {
+
+Resident resident() noexcept {
+  int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return {};
+  char text[128];
+  ssize_t n = read(fd, text, sizeof text - 1);
+  close(fd);
+  if (n <= 0) return {};
+  text[n] = 0;
+  size_t size = 0, total = 0, shared = 0;
+  if (std::sscanf(text, "%zu %zu %zu", &size, &total, &shared) != 3) return {};
+  auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  return {total * page, shared * page};
+}
+
+namespace {
+const size_t at_load = [] {
+  Resident r = resident();
+  return r.total - r.file_backed;
+}();
+}  // namespace
+
+size_t resident_at_load() noexcept { return at_load; }
+
+}  // namespace tenure::memory

@@ -1,0 +1,17 @@
+// The one operating-system file: resident memory.
+#pragma once
+
+#include <cstddef>
+
+namespace tenure::memory {
+
+struct Resident {
+  size_t total = 0;        ///< resident set
+  size_t file_backed = 0;  ///< code, libraries, mapped files
+};
+/// Reads /proc/self/statm; zeros where there is none.
+Resident resident() noexcept;
+/// Anonymous resident memory when the library was loaded.
+size_t resident_at_load() noexcept;
+
+}  // namespace tenure::memory

@@ -1,0 +1,246 @@
+// Questions to the ledger: now, snapshot, diff, peak, balance, audit. Nothing here is on a hot path.
+#include <algorithm>
+#include <unordered_set>
+
+#include <nlohmann/json.hpp>
+
+#include "base/check.h"
+#include "memory/holders.h"
+#include "memory/os.h"
+#include "memory/pool.h"
+#include "memory/slab.h"
+
+namespace tenure::memory {
+
+Now now(bool rss) {
+  Now n;
+  Totals t = totals();
+  live_counts(n.count);
+  n.live_bytes = t.live_bytes;
+  n.peak_bytes = t.peak_bytes;
+  n.in_use_bytes = t.capacity_bytes;
+  n.allocations = t.allocations;
+  n.buffers = n.count[static_cast<size_t>(Kind::storage)];
+  n.tensors = n.count[static_cast<size_t>(Kind::tensor)];
+  n.nodes = n.count[static_cast<size_t>(Kind::node)];
+  for (size_t c : n.count) n.objects += c;
+  n.cached_bytes = pool_stats().cached;
+  n.object_bytes = slab_stats(Heap::objects).page_bytes;
+  if (rss) n.rss_bytes = resident().total;
+  return n;
+}
+
+namespace {
+
+Buffer buffer_of(const Storage& s) { return {s.birth(), s.bytes(), path_of(s.account()), s.category()}; }
+
+std::string table(const std::vector<Account>& accounts, size_t most) {
+  std::string out;
+  size_t shown = 0, rest = 0, rest_bytes = 0;
+  for (const Account& a : accounts) {
+    if (a.live_bytes == 0) continue;
+    if (shown < most) {
+      out += fmt::format("  {:>14}  {:>6}  {}\n", a.live_bytes, a.live_count, a.path);
+      ++shown;
+    } else {
+      ++rest;
+      rest_bytes += a.live_bytes;
+    }
+  }
+  if (rest) out += fmt::format("  {:>14}          in {} more accounts\n", rest_bytes, rest);
+  return out;
+}
+
+}  // namespace
+
+Snapshot snapshot() {
+  Snapshot s;
+  s.sequence = birth_mark();
+  s.counts = now(true);
+  s.accounts = accounts();
+  for_each_live([&](Counted& c) {
+    if (c.kind() == Kind::storage) s.buffers.push_back(buffer_of(static_cast<Storage&>(c)));
+  });
+  std::sort(s.buffers.begin(), s.buffers.end(), [](const Buffer& a, const Buffer& b) { return a.id < b.id; });
+  return s;
+}
+
+std::string Snapshot::text() const {
+  std::string out = fmt::format("live {} bytes in {} buffers, {} tensors, {} nodes, {} objects; peak {} bytes; pool keeps {} bytes; RSS {} bytes\n", counts.live_bytes,
+                                counts.buffers, counts.tensors, counts.nodes, counts.objects, counts.peak_bytes, counts.cached_bytes, counts.rss_bytes);
+  out += fmt::format("  {:>14}  {:>6}  {}\n", "bytes", "count", "account");
+  return out + table(accounts, 24);
+}
+
+std::string Snapshot::json() const {
+  nlohmann::ordered_json j;
+  j["version"] = 1;
+  j["live_bytes"] = counts.live_bytes, j["peak_bytes"] = counts.peak_bytes, j["buffers"] = counts.buffers, j["tensors"] = counts.tensors;
+  j["nodes"] = counts.nodes, j["objects"] = counts.objects, j["in_use_bytes"] = counts.in_use_bytes, j["cached_bytes"] = counts.cached_bytes;
+  j["object_bytes"] = counts.object_bytes, j["allocations"] = counts.allocations, j["rss_bytes"] = counts.rss_bytes;
+  for (size_t k = 0; k < kinds; ++k) j["by_kind"][to_string(static_cast<Kind>(k))] = counts.count[k];
+  j["accounts"] = nlohmann::ordered_json::array();
+  for (const Account& a : accounts)
+    j["accounts"].push_back({{"path", a.path}, {"live_bytes", a.live_bytes}, {"live_count", a.live_count}, {"peak_bytes", a.peak_bytes}, {"allocations", a.allocations}});
+  return j.dump(1);
+}
+
+Diff diff(const Snapshot& before, const Snapshot& after) {
+  Diff d;
+  d.bytes = static_cast<int64_t>(after.counts.live_bytes) - static_cast<int64_t>(before.counts.live_bytes);
+  auto less = [](const Buffer& a, const Buffer& b) { return a.id < b.id; };
+  std::set_difference(after.buffers.begin(), after.buffers.end(), before.buffers.begin(), before.buffers.end(), std::back_inserter(d.born), less);
+  std::set_difference(before.buffers.begin(), before.buffers.end(), after.buffers.begin(), after.buffers.end(), std::back_inserter(d.died), less);
+  return d;
+}
+
+std::string Diff::text() const {
+  std::string out = fmt::format("{:+} bytes: {} buffers born, {} died\n", bytes, born.size(), died.size());
+  for (size_t i = 0; i < born.size() && i < 12; ++i)
+    out += fmt::format("  + {:>12}  {} ({}, born as {})\n", born[i].bytes, born[i].account, to_string(born[i].category), born[i].id);
+  if (born.size() > 12) out += fmt::format("  + and {} more\n", born.size() - 12);
+  return out;
+}
+
+std::string Peak::text() const { return fmt::format("peak {} bytes\n", bytes) + table(accounts, 16); }
+
+Balance balance() {
+  Balance b;
+  Resident r = resident();
+  Totals t = totals();
+  b.rss = r.total;
+  b.code_and_libraries = r.file_backed;
+  b.baseline = resident_at_load();
+  size_t borrowed = 0;
+  for (const Account& a : accounts())
+    if (a.path.size() >= 6 && a.path.compare(a.path.size() - 6, 6, "/arena") == 0) b.arena += a.live_bytes;
+  b.live = t.live_bytes - b.arena - borrowed;
+  b.rounding = t.capacity_bytes > t.live_bytes ? t.capacity_bytes - t.live_bytes : 0;
+  b.pool = pool_stats().cached;
+  b.objects = slab_stats(Heap::objects).page_bytes;
+  b.unexplained = static_cast<int64_t>(b.rss) - static_cast<int64_t>(b.live + b.arena + b.rounding + b.pool + b.objects + b.code_and_libraries + b.baseline);
+  return b;
+}
+
+std::string Balance::text() const {
+  auto row = [](const char* name, int64_t bytes, const char* what) { return fmt::format("  {:<20} {:>14}  {}\n", name, bytes, what); };
+  return row("live", static_cast<int64_t>(live), "tensors' bytes, as asked for") + row("arena", static_cast<int64_t>(arena), "of traced calls under way") +
+         row("rounding", static_cast<int64_t>(rounding), "size classes and pages") + row("pool", static_cast<int64_t>(pool), "free blocks kept for reuse") +
+         row("objects", static_cast<int64_t>(objects), "tensor bodies, nodes, layers") + row("code and libraries", static_cast<int64_t>(code_and_libraries), "file-backed pages") +
+         row("baseline", static_cast<int64_t>(baseline), "anonymous memory when the library was loaded") +
+         row("unexplained", unexplained, "other heap, stacks, generated code") + row("RSS", static_cast<int64_t>(rss), "resident memory of the process");
+}
+
+Audit audit() {
+  HolderGraph g = HolderGraph::gather();
+  Audit a;
+  a.objects = g.objects.size();
+  a.edges = g.edges;
+  std::unordered_set<const Counted*> live(g.objects.begin(), g.objects.end());
+  for (const Counted* c : g.objects) {
+    size_t traced = g.owner_edges(c);
+    if (traced != c->owners())
+      a.problems.push_back(fmt::format("{}: {} owner references counted, {} traced; asked for by {}", c->describe(), c->owners(), traced, path_of(c->account())));
+  }
+  for (auto& [target, edges] : g.holders)
+    if (!live.count(target)) a.problems.push_back(fmt::format("{} names a reference '{}' to something that is not alive", edges[0].from->describe(), edges[0].label));
+  return a;
+}
+
+std::string Audit::text() const {
+  std::string out = fmt::format("audit of {} objects, {} edges: {}\n", objects, edges, ok() ? "every owner reference is explained" : "unexplained references");
+  for (const std::string& p : problems) out += "  " + p + "\n";
+  return out;
+}
+
+void expect_empty() {
+  Now n = now();
+  Audit a = audit();
+  if (n.buffers == 0 && n.tensors == 0 && n.nodes == 0 && a.ok()) return;
+  std::string text = snapshot().text();
+  HolderGraph g = HolderGraph::gather();
+  size_t shown = 0;
+  for (Counted* c : g.objects) {
+    if ((c->kind() != Kind::storage && c->kind() != Kind::node) || shown == 6) continue;
+    ++shown;
+    for (auto& path : g.paths(c, 1)) {
+      text += "  " + c->describe() + "\n";
+      for (const Hop& h : path) text += fmt::format("    held by {}{}{}\n", h.holder, h.label.empty() ? "" : " as ", h.label);
+    }
+  }
+  fail(Code::InvalidArgument, "expected no live tensors, got {} buffers, {} tensors, {} nodes\n{}{}", n.buffers, n.tensors, n.nodes, text, a.ok() ? "" : a.text());
+}
+
+size_t trim() { return pool_trim(); }
+
+// ---- Scope -------------------------------------------------------------------------------------------------------------------------
+
+struct Scope::Impl {
+  OwnedName name;
+  AccountId saved = 0, account = 0;
+  detail::BudgetNode* budget = nullptr;
+  detail::BudgetNode* saved_budget = nullptr;
+  uint64_t mark = 0;
+  OnEscape on_escape;
+  std::string text;
+};
+
+Scope::Scope(std::string_view name, ScopeOptions options) : impl_(std::make_unique<Impl>()) {
+  auto& t = detail::thread_state;
+  impl_->name = OwnedName(name);
+  impl_->text = std::string(name);
+  impl_->saved = t.account;
+  impl_->account = t.account = child(t.account, impl_->name.id());
+  impl_->saved_budget = t.budget;
+  if (options.budget) {
+    impl_->budget = new detail::BudgetNode;
+    impl_->budget->limit = static_cast<int64_t>(options.budget);
+    impl_->budget->parent = t.budget;
+    if (t.budget) t.budget->retain();
+    t.budget = impl_->budget;
+  }
+  impl_->on_escape = options.on_escape;
+  impl_->mark = options.on_escape == OnEscape::ignore ? 0 : birth_mark();
+}
+
+std::vector<Buffer> Scope::escaping() const {
+  std::vector<Buffer> out;
+  if (!impl_) return out;
+  for_each_live([&](Counted& c) {
+    if (c.kind() != Kind::storage || c.birth() <= impl_->mark) return;
+    auto& s = static_cast<Storage&>(c);
+    if (!s.kept() && !s.borrowed() && s.category() != Category::cache && is_under(s.account(), impl_->account)) out.push_back(buffer_of(s));
+  });
+  std::sort(out.begin(), out.end(), [](const Buffer& a, const Buffer& b) { return a.id < b.id; });
+  return out;
+}
+
+size_t Scope::live_bytes() const { return impl_ ? live_under(impl_->account) : 0; }
+
+void Scope::close() {
+  if (!impl_) return;
+  auto& t = detail::thread_state;
+  std::vector<Buffer> escaped;
+  if (impl_->on_escape != OnEscape::ignore) escaped = escaping();
+  t.account = impl_->saved;
+  t.budget = impl_->saved_budget;
+  if (impl_->budget) impl_->budget->release();
+  auto impl = std::move(impl_);
+  if (escaped.empty()) return;
+  std::string text = fmt::format("scope '{}': {} buffers escaped\n", impl->text, escaped.size());
+  for (size_t i = 0; i < escaped.size() && i < 8; ++i)
+    text += fmt::format("  {:>12} bytes  {} ({}, born as {})\n", escaped[i].bytes, escaped[i].account, to_string(escaped[i].category), escaped[i].id);
+  if (impl->on_escape == OnEscape::fail) fail(Code::InvalidArgument, "{}", text);
+  log(text);
+}
+
+Scope::~Scope() {
+  if (!impl_) return;
+  if (impl_->on_escape == OnEscape::fail) impl_->on_escape = OnEscape::report;
+  try {
+    close();
+  } catch (...) {  // a report that cannot be made is not worth the program
+  }
+}
+
+}  // namespace tenure::memory

@@ -1,0 +1,117 @@
+// Classes by name, and layers as JSON.
+#include "nn/registry.h"
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+
+#include "nn/layer_body.h"
+
+namespace tenure {
+
+using nn::Json;
+
+struct LayerRegistry::Impl {
+  mutable std::mutex mutex;
+  std::map<std::string, Entry, std::less<>> entries;
+  const Entry& find(const std::string& name) const {
+    std::lock_guard lock(mutex);
+    auto it = entries.find(name);
+    check(it != entries.end(), Code::NotFound, "layer class {}: not known here; register it with LayerRegistry::global().add<...>(\"{}\")", name, name);
+    return it->second;
+  }
+};
+
+// Never destroyed: layers may be made while the program ends.
+LayerRegistry& LayerRegistry::global() {
+  static auto* registry = new LayerRegistry;
+  return *registry;
+}
+
+LayerRegistry::LayerRegistry() : impl_(std::make_unique<Impl>()) {
+  register_core(*this);
+  register_convolve(*this);
+  register_pooling(*this);
+  register_norm(*this);
+  register_activation_layers(*this);
+  register_merge(*this);
+  register_reshape(*this);
+  register_models(*this);
+}
+
+void LayerRegistry::add(Entry entry) {
+  std::lock_guard lock(impl_->mutex);
+  std::string name = entry.name;
+  check(impl_->entries.try_emplace(name, std::move(entry)).second, Code::InvalidArgument, "layer class {}: registered already", name);
+}
+
+Layer LayerRegistry::make(const std::string& class_name, const std::string& config_json) const {
+  const Entry& e = impl_->find(class_name);
+  Json config = nn::parse(config_json, class_name);
+  std::string where = class_name;
+  if (config.is_object() && config.contains("name") && config["name"].is_string()) where += " " + config["name"].get<std::string>();
+  nn::ConfigReader reader(config, where);
+  Layer layer = e.make(reader);
+  // Written by every Keras layer, of no effect on what is computed here.
+  reader.ignore({"name", "trainable", "dtype", "autocast", "batch_input_shape", "build_input_shape", "ragged", "sparse"});
+  reader.finish();
+  return layer;
+}
+
+bool LayerRegistry::contains(const std::string& class_name) const {
+  std::lock_guard lock(impl_->mutex);
+  return impl_->entries.count(class_name) > 0;
+}
+
+std::vector<std::string> LayerRegistry::names() const {
+  std::lock_guard lock(impl_->mutex);
+  std::vector<std::string> out;
+  for (auto& [name, entry] : impl_->entries) out.push_back(name);
+  return out;
+}
+
+std::string LayerRegistry::defaults(const std::string& class_name) const {
+  nn::ConfigWriter w;
+  impl_->find(class_name).visit(w);
+  return w.out.dump();
+}
+
+std::string LayerRegistry::package(const std::string& class_name) const { return impl_->find(class_name).package; }
+
+// ---- layers as JSON -----------------------------------------------------------------------------------------------------------
+
+Json LayerBody::config() const {
+  nn::ConfigWriter w;
+  w.out["name"] = name();
+  w.out["trainable"] = trainable();
+  w.out["dtype"] = Json::parse(policy_.to_json());
+  object_->visit_config(w);
+  if (object_->class_name() == "InputLayer" || object_->class_name() == "Functional") {
+    if (object_->class_name() == "InputLayer") w.out.erase("trainable");
+    else w.out.erase("dtype");
+  }
+  return std::move(w.out);
+}
+
+Json layer_json(const LayerBody& layer) {
+  std::string name = layer.object().class_name();
+  Json j = nn::envelope("keras.layers", name, layer.config());
+  if (name == "Functional") j["module"] = "keras.src.models.functional", j["registered_name"] = name;
+  else if (name == "Sequential") j["module"] = "keras";
+  else if (!LayerRegistry::global().contains(name)) j["module"] = nullptr, j["registered_name"] = name;
+  else if (std::string p = LayerRegistry::global().package(name); !p.empty()) j["module"] = nullptr, j["registered_name"] = p + ">" + name;
+  const auto& shapes = layer.built_for();
+  if (layer.built() && !shapes.empty() && name != "InputLayer") {
+    Json list = Json::array();
+    for (const Shape& s : shapes) list.push_back(nn::shape_json(s));
+    j["build_config"] = Json{{"input_shape", shapes.size() == 1 ? list[0] : list}};
+  }
+  return j;
+}
+
+Layer layer_from(const Json& json) {
+  nn::Named n = nn::named_from(json, "a layer");
+  return LayerRegistry::global().make(n.class_name, n.config.dump());
+}
+
+}  // namespace tenure

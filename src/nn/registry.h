@@ -1,0 +1,17 @@
+// The families of layers. Each registers its classes at the end of its file; registry.cc calls them all, so that no linker drops one.
+#pragma once
+
+#include <tenure/layer.h>
+
+namespace tenure {
+
+void register_core(LayerRegistry& r);
+void register_convolve(LayerRegistry& r);
+void register_pooling(LayerRegistry& r);
+void register_norm(LayerRegistry& r);
+void register_activation_layers(LayerRegistry& r);
+void register_merge(LayerRegistry& r);
+void register_reshape(LayerRegistry& r);
+void register_models(LayerRegistry& r);
+
+}  // namespace tenure
