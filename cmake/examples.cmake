@@ -1,7 +1,15 @@
-# Examples: every file is one program.
+# Examples: every file is one program, and a test: each ends with 0 when its counts are as promised.
 file(GLOB sources CONFIGURE_DEPENDS examples/*.cc)
 foreach(source IN LISTS sources)
   get_filename_component(name ${source} NAME_WE)
   add_executable(example_${name} ${source})
-  target_link_libraries(example_${name} PRIVATE tenure::tenure)
+  target_link_libraries(example_${name} PRIVATE tenure::tenure tenure_flags)
+  if(TENURE_TESTS)
+    set(argument)
+    if(name STREQUAL load_keras)
+      set(argument ${CMAKE_SOURCE_DIR}/tests/reference/cnn.keras)
+    endif()
+    add_test(NAME example_${name} COMMAND example_${name} ${argument})
+    set_tests_properties(example_${name} PROPERTIES LABELS example TIMEOUT 300)
+  endif()
 endforeach()

@@ -75,7 +75,7 @@ class TENURE_API Layer {
   /// Sublayers, in order.
   std::vector<Layer> layers() const;
 
-  /// Keras' get_config() as JSON text.
+  /// Keras' get_config() as JSON text. Throws Unsupported for a Sequential or functional model: Model::to_json() writes those.
   std::string get_config() const;
   /// A new layer of the same configuration and, where built, the same values.
   Layer clone() const;

@@ -98,13 +98,12 @@ struct TENURE_API Identity {
 
 /// Where a model's data comes in. May stand first in a Sequential; Input() gives the tensor instead.
 struct TENURE_API InputLayer {
-  Shape shape = {};
+  Shape shape = {};                       ///< without the batch
   std::optional<int64_t> batch_size = {};
-  std::optional<Shape> batch_shape = {};
+  DType dtype = float32;                  ///< of the data
+  std::optional<Shape> batch_shape = {};  ///< instead of shape and batch_size
   std::string name = {};
   bool trainable = true;
-  DTypePolicy dtype = {};
-  DType element = float32;  ///< of the data; a policy has floats only
   operator Layer() const;
 };
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <type_traits>
 
 #include <tenure/fields.h>
 #include <tenure/tensor.h>

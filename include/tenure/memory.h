@@ -207,6 +207,7 @@ class TENURE_API Scope {
 
  private:
   struct Impl;
+  void let_out(uint64_t id);
   std::unique_ptr<Impl> impl_;
 };
 

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include <tenure/tensor.h>
@@ -40,6 +41,8 @@ class TENURE_API Metric {
   bool defined() const noexcept { return body_ != nullptr; }
   /// A string where it was made from one, else Keras' envelope.
   std::string to_json() const;
+  /// From such text or a name.
+  static Metric from_json(const std::string& text);
   MetricBody* body() const noexcept { return body_; }
   explicit Metric(MetricBody* body) noexcept;  // adds a handle
 

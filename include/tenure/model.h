@@ -179,6 +179,8 @@ class TENURE_API Model : public Layer {
   Tensors outputs() const;
   std::vector<std::string> input_names() const;
   std::vector<std::string> output_names() const;
+  /// The symbol that a layer of this model gives at its first application: for models of inner features.
+  Tensor output_of(std::string_view layer) const;
   /// Keras' table.
   std::string summary(const SummaryOptions& options = {}) const;
   Model clone() const;

@@ -222,6 +222,8 @@ TENURE_API Tensor resize(Tensor images, Pair size, std::string_view interpolatio
 class TENURE_API SeedGenerator {
  public:
   explicit SeedGenerator(int64_t seed = 0);
+  /// A generator of an existing state.
+  explicit SeedGenerator(Variable state) : state_(std::move(state)) {}
   /// The present state, and an advance: one per draw.
   Tensor next() const;
   const Variable& state() const noexcept { return state_; }

@@ -152,6 +152,9 @@ class TensorList {
   TensorList(std::initializer_list<Tensor> ts) : items_(ts) {}
   TensorList(Tensors ts) : items_(std::move(ts)) {}
   TensorList(Outputs o) : items_(std::move(o).items()) {}
+  /// Whatever converts to a Tensor: a Variable, a layer's weight.
+  template <class T, class = std::enable_if_t<std::is_class_v<T> && std::is_convertible_v<const T&, Tensor> && !std::is_same_v<T, Tensor> && !std::is_same_v<T, Outputs>>>
+  TensorList(const T& t) { items_.push_back(static_cast<Tensor>(t)); }
   size_t size() const noexcept { return items_.size(); }
   const Tensor& operator[](size_t i) const { return items_[i]; }
   const Tensors& items() const& noexcept { return items_; }

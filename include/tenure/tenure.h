@@ -1,6 +1,7 @@
 // All of Tenure's public interface.
 #pragma once
 
+#include <tenure/arrays.h>
 #include <tenure/callbacks.h>
 #include <tenure/data.h>
 #include <tenure/dtype.h>
@@ -21,3 +22,4 @@
 #include <tenure/tensor.h>
 #include <tenure/train.h>
 #include <tenure/variable.h>
+#include <tenure/version.h>

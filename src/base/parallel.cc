@@ -2,6 +2,8 @@
 // Owns: nothing with OpenMP (libgomp keeps a pool for the owning thread); else the pool's threads, for the life of the process.
 #include "base/parallel.h"
 
+#include <pthread.h>
+
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
@@ -12,6 +14,7 @@
 #else
 #include <condition_variable>
 #include <mutex>
+#include <system_error>
 #endif
 
 namespace tenure {
@@ -41,13 +44,38 @@ thread_local int depth = 0;
 thread_local bool serial = false;
 thread_local bool had_team = false;
 
+#if !TENURE_OPENMP
+void forget_pool() noexcept;
+#endif
+
 int64_t now_ms() noexcept {
   using namespace std::chrono;
   return duration_cast<milliseconds>(steady_clock::now().time_since_epoch()).count();
 }
 
+// fork(): the team's threads do not exist in the child, and waiting for them would never end. The forking thread lets go of its
+// team before, so that parent and child each form a new one at the next use.
+void before_fork() noexcept {
+#if TENURE_OPENMP
+  if (had_team && depth == 0) omp_pause_resource_all(omp_pause_soft);
+#endif
+}
+void in_child() noexcept {
+  owner.store(depth > 0 ? token : 0, std::memory_order_relaxed);
+  busy.store(depth > 0, std::memory_order_relaxed);
+#if !TENURE_OPENMP
+  forget_pool();
+#endif
+}
+void hook_fork() noexcept {
+  [[maybe_unused]] static const int hooked = pthread_atfork(before_fork, nullptr, in_child);
+}
+
 bool acquire() noexcept {
-  if (token == 0) token = next_token.fetch_add(1, std::memory_order_relaxed);
+  if (token == 0) {
+    token = next_token.fetch_add(1, std::memory_order_relaxed);
+    hook_fork();
+  }
   if (owner.load(std::memory_order_relaxed) != token && owner.load(std::memory_order_relaxed) != 0 &&
       now_ms() - last_use.load(std::memory_order_relaxed) < 100) {
 #if TENURE_OPENMP
@@ -114,17 +142,22 @@ void parallel_run(int64_t n, int64_t grain, void* context, Body body) noexcept {
 
 namespace {
 
-// Threads that wait for the next piece of work. Never destroyed: they end with the process.
+// Threads that wait for the next piece of work. Never destroyed: they end with the process. A forked child makes a new one.
 class Pool {
  public:
   static Pool& get() {
-    static Pool* pool = new Pool;  // NOLINT: lives for the process on purpose
+    Pool* pool = present.load(std::memory_order_acquire);
+    if (!pool) present.store(pool = new Pool, std::memory_order_release);  // only who holds the team comes here
     return *pool;
   }
 
   void run(int64_t n, int threads, void* context, Body body) {
     std::unique_lock lock(mutex_);
-    while (static_cast<int>(started_) < threads - 1) std::thread([this, id = ++started_] { loop(id); }).detach();
+    try {
+      for (; started_ < threads - 1; ++started_) std::thread([this, id = started_ + 1] { loop(id); }).detach();
+    } catch (const std::system_error&) {  // the system has no more threads: those there are do the work
+      threads = started_ + 1;
+    }
     n_ = n, threads_ = threads, context_ = context, body_ = body, left_ = threads - 1;
     ++round_;
     lock.unlock();
@@ -139,7 +172,7 @@ class Pool {
     uint64_t seen = 0;
     std::unique_lock lock(mutex_);
     for (;;) {
-      wake_.wait(lock, [&] { return round_ != seen && left_ > 0 && id < threads_ + 0; });
+      wake_.wait(lock, [&] { return round_ != seen && left_ > 0 && id < threads_; });
       seen = round_;
       int64_t begin = n_ * id / threads_, end = n_ * (id + 1) / threads_;
       lock.unlock();
@@ -156,6 +189,9 @@ class Pool {
   void* context_ = nullptr;
   Body body_ = nullptr;
   uint64_t round_ = 0;
+
+ public:
+  static inline std::atomic<Pool*> present{nullptr};
 };
 
 thread_local bool inside = false;
@@ -175,4 +211,11 @@ void parallel_run(int64_t n, int64_t grain, void* context, Body body) noexcept {
 #endif
 
 }  // namespace detail
+
+#if !TENURE_OPENMP
+namespace {
+void forget_pool() noexcept { detail::Pool::present.store(nullptr, std::memory_order_release); }
+}  // namespace
+#endif
+
 }  // namespace tenure

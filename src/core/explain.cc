@@ -45,7 +45,7 @@ Holder::Holder(std::string name, std::function<void(Visitor&)> trace) {
 Holder::~Holder() { static_cast<Counted*>(impl_)->release(Counted::kUser); }
 
 const Tensor& Scope::keep(const Tensor& t) {
-  if (Storage* s = storage_of(t)) s->set_kept();
+  if (Storage* s = storage_of(t)) let_out(s->birth());
   return t;
 }
 Tensor Scope::keep(Tensor&& t) {

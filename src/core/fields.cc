@@ -1,5 +1,6 @@
 // Attributes as JSON and back, by one visitor each.
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "core/body.h"
@@ -14,7 +15,10 @@ class Writer final : public Fields {
   Json out = Json::object();
   void field(const char* n, bool& v) override { out[n] = v; }
   void field(const char* n, int64_t& v) override { out[n] = v; }
-  void field(const char* n, double& v) override { out[n] = v; }
+  void field(const char* n, double& v) override {  // JSON has no infinities: as text, so that they differ
+    if (std::isfinite(v)) out[n] = v;
+    else out[n] = std::isnan(v) ? "nan" : v > 0 ? "inf" : "-inf";
+  }
   void field(const char* n, std::string& v) override { out[n] = v; }
   void field(const char* n, std::vector<int64_t>& v) override { out[n] = v; }
   void field(const char* n, std::vector<double>& v) override { out[n] = v; }
@@ -30,7 +34,16 @@ class Reader final : public Fields {
   explicit Reader(Json in) : in_(std::move(in)) {}
   void field(const char* n, bool& v) override { get(n, v); }
   void field(const char* n, int64_t& v) override { get(n, v); }
-  void field(const char* n, double& v) override { get(n, v); }
+  void field(const char* n, double& v) override {
+    if (auto at = in_.find(n); at != in_.end() && at->is_string()) {
+      const auto& text = at->get_ref<const std::string&>();
+      check(text == "nan" || text == "inf" || text == "-inf", Code::InvalidArgument, "attributes: '{}' has the wrong type: {}", n, text);
+      seen_.push_back(n);
+      v = text == "nan" ? NAN : text == "inf" ? INFINITY : -INFINITY;
+      return;
+    }
+    get(n, v);
+  }
   void field(const char* n, std::string& v) override { get(n, v); }
   void field(const char* n, std::vector<int64_t>& v) override { get(n, v); }
   void field(const char* n, std::vector<double>& v) override { get(n, v); }

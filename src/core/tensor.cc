@@ -322,8 +322,9 @@ void VariableBody::replace(Tensor value) {
 void VariableBody::write(Tensor value) {
   TensorBody* b = value.body();
   if (b->sole() && b->spec().bytes() == b->storage()->bytes()) {
+    // The buffer, not the body: to a tape the value read later is a source of its own, and it is no C++ number.
     b->storage()->set_category(category_);
-    return replace(std::move(value));
+    return replace(adopt(new TensorBody(spec_, b->take_storage(), 0)));
   }
   {
     std::unique_lock lock(mutex_);
@@ -364,8 +365,8 @@ void assign_variable(VariableBody& v, Tensor value) {
 
 Variable::Variable(Tensor initial, VariableOptions options) {
   check(initial.concrete(), Code::InvalidArgument, "Variable {}: expected an initial value, got {}", options.name, initial.defined() ? "a symbolic tensor" : "an empty handle");
-  Tensor own = initial.body()->sole() && initial.body()->spec().bytes() == initial.body()->storage()->bytes() ? std::move(initial) : initial.clone();
-  if (own.body()->weak()) own = own.clone();
+  bool take = initial.body()->sole() && initial.spec().bytes() == initial.body()->storage()->bytes();
+  Tensor own = take ? adopt(new TensorBody(initial.spec(), initial.body()->take_storage(), 0)) : initial.clone();
   if (own.body()->storage()->category() == memory::Category::temporary) own.body()->storage()->set_category(memory::Category::parameter);
   body_ = new VariableBody(std::move(own), std::move(options.name), options.trainable);
   body_->retain(Counted::kUser);

@@ -25,6 +25,7 @@ void Executable::trace(memory::EdgeVisitor& v) const {
 
 size_t Executable::kept_bytes() const {
   size_t n = plan_.constant_bytes;
+  std::lock_guard lock(mutex_);
   if (packs_)
     for (auto& p : packs_->packed)
       if (p) n += p->bytes();
@@ -44,7 +45,7 @@ bool Executable::taped(std::span<const Tensor> args) const {
 // ---- what is kept between calls ------------------------------------------------------------------------------------------------------
 
 const Executable::Prepared& Executable::prepared(int threads) {
-  if (threads == team_threads_) return team_;
+  if (threads == team_.threads) return team_;
   std::lock_guard lock(mutex_);
   if (!serial_.ready) {
     serial_.primitives.resize(instructions_.size());
@@ -54,6 +55,7 @@ const Executable::Prepared& Executable::prepared(int threads) {
       if (!ins.op) continue;
       if (ins.op->prepare) serial_.primitives[i] = ins.op->prepare(Prep(ins.xs, ins.ys, ins.attrs.ref().p, 1));
       if (ins.op->scratch) serial_.scratch[i] = ins.op->scratch(Prep(ins.xs, ins.ys, ins.attrs.ref().p, 1, serial_.primitives[i].get()));
+      if (serial_.scratch[i] > ins.scratch_bytes) serial_.extra = std::max(serial_.extra, serial_.scratch[i]);
     }
     serial_.ready = true;
   }
@@ -77,7 +79,7 @@ memory::HeldOf<PackSet> Executable::packs(std::span<const Tensor> reads) {
   memory::HeldOf<PackSet> set(new PackSet);
   for (const Pack& p : pack_rules_) {
     const Instruction& ins = instructions_[static_cast<size_t>(p.instruction)];
-    Prep prep(ins.xs, ins.ys, ins.attrs.ref().p, team_threads_, team_.primitives[static_cast<size_t>(p.instruction)].get());
+    Prep prep(ins.xs, ins.ys, ins.attrs.ref().p, team_.threads, team_.primitives[static_cast<size_t>(p.instruction)].get());
     const TensorBody* source = source_of(p);
     memory::HeldOf<Storage> bytes(Storage::make(ins.op->pack_bytes(prep)));
     ins.op->pack(prep, source->data() + p.source.offset, bytes->data());
@@ -130,6 +132,8 @@ Tensors Executable::run(std::span<const Tensor> args) {
 
   Team team;
   const Prepared& ready = prepared(team.threads());
+  memory::HeldOf<Storage> extra;  // when the team is taken, a kernel may want more than was planned
+  if (ready.extra) extra = memory::HeldOf<Storage>(Storage::make(ready.extra));
 
   constexpr size_t kFew = 24;
   std::byte* few[kFew];
@@ -171,29 +175,28 @@ Tensors Executable::run(std::span<const Tensor> args) {
   const void* in[64];
   void* out[32];
   std::vector<const void*> in_many;
+  std::vector<void*> out_many;
   auto where = [&](const Location& l) { return base[start[l.space] + static_cast<size_t>(l.index)] + l.offset; };
   for (size_t i = 0; i < instructions_.size(); ++i) {
     if (static_cast<int32_t>(i) == first_write_ && !writes_.empty()) take_variables();
     const Instruction& ins = instructions_[i];
     const void** inputs = in;
-    if (ins.in.size() > 64) in_many.resize(ins.in.size()), inputs = in_many.data();
+    void** outputs = out;
+    if (ins.in.size() > std::size(in)) in_many.resize(ins.in.size()), inputs = in_many.data();
+    if (ins.out.size() > std::size(out)) out_many.resize(ins.out.size()), outputs = out_many.data();
     for (size_t k = 0; k < ins.in.size(); ++k) inputs[k] = where(ins.in[k]);
-    for (size_t k = 0; k < ins.out.size(); ++k) out[k] = where(ins.out[k]);
+    for (size_t k = 0; k < ins.out.size(); ++k) outputs[k] = where(ins.out[k]);
     if (ins.tiles) {
-      ins.tiles->run(inputs, out);
+      ins.tiles->run(inputs, outputs);
     } else if (!ins.op) {
-      if (size_t bytes = ins.ys[0].bytes()) std::memcpy(out[0], inputs[0], bytes);
+      if (size_t bytes = ins.ys[0].bytes()) std::memcpy(outputs[0], inputs[0], bytes);
     } else if (ins.op->tile) {
-      run_tiled(*ins.op, ins.attrs.ref().p, ins.xs, ins.ys[0], inputs, out[0]);
+      run_tiled(*ins.op, ins.attrs.ref().p, ins.xs, ins.ys[0], inputs, outputs[0]);
     } else {
-      memory::HeldOf<Storage> extra;
       void* scratch = ins.scratch_bytes ? base[0] + ins.scratch_offset : nullptr;
-      if (ready.scratch[i] > ins.scratch_bytes) {
-        extra = memory::HeldOf<Storage>(Storage::make(ready.scratch[i]));
-        scratch = extra->data();
-      }
+      if (ready.scratch[i] > ins.scratch_bytes) scratch = extra->data();
       const void* pack = ins.pack >= 0 ? packed->packed[static_cast<size_t>(ins.pack)]->data() : nullptr;
-      Status status = ins.op->run(Run(ins.xs, ins.ys, ins.attrs.ref().p, team.threads(), ready.primitives[i].get(), inputs, out, scratch, pack));
+      Status status = ins.op->run(Run(ins.xs, ins.ys, ins.attrs.ref().p, ready.threads, ready.primitives[i].get(), inputs, outputs, scratch, pack));
       if (!status.ok()) [[unlikely]] throw_status(*ins.op, status, ins.xs);
     }
   }

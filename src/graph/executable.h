@@ -77,6 +77,8 @@ class Executable final : public memory::Counted {
   struct Prepared {
     std::vector<std::shared_ptr<const void>> primitives;
     std::vector<size_t> scratch;
+    size_t extra = 0;  ///< scratch of the neediest instruction that needs more than the arena holds for it
+    int threads = 1;
     bool ready = false;
   };
   class Planner;
@@ -99,10 +101,9 @@ class Executable final : public memory::Counted {
   int32_t first_write_ = 0;  ///< instruction before which variables are taken for writing
   size_t arena_bytes_ = 0;
   Plan plan_;
-  std::mutex mutex_;   // around prepared_ and packs_
-  std::mutex writer_;  // one call at a time where variables are written
+  mutable std::mutex mutex_;  // around serial_ and packs_
+  std::mutex writer_;         // one call at a time where variables are written
   Prepared team_, serial_;
-  int team_threads_ = 1;
   memory::HeldOf<PackSet> packs_;
 };
 

@@ -1,5 +1,6 @@
 // Function: the cache of traces. A Function owns its closure and its Executables and nothing else; the least recently used trace goes first.
 #include <algorithm>
+#include <atomic>
 #include <list>
 #include <mutex>
 
@@ -73,7 +74,7 @@ class FunctionBody final : public Counted {
     for (auto& e : entries_) out.push_back(plan_of(e));
     return out;
   }
-  int64_t traces() const noexcept { return traces_; }
+  int64_t traces() const noexcept { return traces_.load(); }
   size_t cached() {
     std::lock_guard lock(mutex_);
     return entries_.size();
@@ -168,7 +169,7 @@ class FunctionBody final : public Counted {
         }
       if (s.training != last.training) what = "`training` changes";
     }
-    memory::log(fmt::format("Function {}: traced {} times, {} traces kept: {}", options_.name, traces_ + 1, entries_.size(), what));
+    memory::log(fmt::format("Function {}: traced {} times, {} traces kept: {}", options_.name, traces_.load() + 1, entries_.size(), what));
   }
 
   detail::FunctionCall f_;
@@ -176,7 +177,7 @@ class FunctionBody final : public Counted {
   memory::OwnedName name_;
   std::recursive_mutex mutex_;
   std::list<Entry> entries_;  // most recently used first
-  int64_t traces_ = 0;
+  std::atomic<int64_t> traces_ = 0;
 };
 
 Function::Function(detail::FunctionCall f, FunctionOptions options, int) : body_(new FunctionBody(std::move(f), std::move(options))) { body_->retain(Counted::kUser); }

@@ -1,5 +1,6 @@
 // From an optimized graph to an Executable: aliases, places in variables and outputs, sharing in place, offsets in the arena.
 #include <algorithm>
+#include <unordered_set>
 
 #include "base/parallel.h"
 #include "core/context.h"
@@ -109,8 +110,12 @@ class Executable::Planner {
     size_t width = size_of(g_.spec(y).dtype);
     bool tile = n.tiles || (n.op && n.op->tile);
     if (!tile && !(n.op && (n.op->traits & inplace))) return false;
+    // A group writes an output where its step stands: no later step may read the input.
+    size_t made = 0;
+    if (n.tiles) made = static_cast<size_t>(n.tiles->outputs[static_cast<size_t>(std::find(n.out.begin(), n.out.end(), y) - n.out.begin())]) - n.in.size();
     for (size_t k = 0; k < n.in.size(); ++k) {
       if (root_[at(n.in[k])] != r) continue;
+      if (n.tiles && n.tiles->reads_after(made, static_cast<int>(k))) return false;
       if (shift_[at(n.in[k])] != 0 || g_.spec(n.in[k]).shape.elements() != elements || size_of(g_.spec(n.in[k]).dtype) != width) return false;
       if (!tile && k != 0) return false;
     }
@@ -166,7 +171,7 @@ class Executable::Planner {
         for (ValueId x : n.in) {
           ValueId r = root_[at(x)];
           if (!computed(r) || placed_[at(r)] || last_[at(r)] != static_cast<int32_t>(i) || first_[at(r)] == static_cast<int32_t>(i)) continue;
-          if (g_.spec(r).bytes() != g_.spec(y).bytes() || std::find(taken.begin(), taken.end(), r) != taken.end() || !may_share(i, r, y)) continue;
+          if (g_.spec(y).bytes() == 0 || g_.spec(r).bytes() != g_.spec(y).bytes() || std::find(taken.begin(), taken.end(), r) != taken.end() || !may_share(i, r, y)) continue;
           taken.push_back(r);
           buffer_of_[at(y)] = buffer_of_[at(r)];
           Placed& b = buffers_[static_cast<size_t>(buffer_of_[at(y)])];
@@ -184,7 +189,7 @@ class Executable::Planner {
   // Primitives and the scratch they want; scratch lives in the arena during its instruction.
   void settle_kernels() {
     Team team;
-    e_.team_threads_ = team.threads();
+    e_.team_.threads = team.threads();
     e_.team_.primitives.resize(g_.nodes.size());
     e_.team_.scratch.assign(g_.nodes.size(), 0);
     scratch_.assign(g_.nodes.size(), -1);
@@ -229,6 +234,7 @@ class Executable::Planner {
   void emit() {
     std::vector<int32_t> renumber(g_.nodes.size() + 1, 0);
     Prepared kept;
+    kept.threads = e_.team_.threads;
     for (size_t i = 0; i < g_.nodes.size(); ++i) {
       renumber[i] = static_cast<int32_t>(e_.instructions_.size());
       if (is_view_[i]) continue;
@@ -247,7 +253,7 @@ class Executable::Planner {
       if (n.op && n.op->packs >= 0 && static_cast<size_t>(n.op->packs) < n.in.size()) {
         const Location& w = ins.in[static_cast<size_t>(n.op->packs)];
         bool steady = w.space == Location::constant || (w.space == Location::var_in && g_.writes[static_cast<size_t>(w.index)] < 0);
-        if (steady && n.op->pack_bytes(Prep(ins.xs, ins.ys, ins.attrs.ref().p, e_.team_threads_, e_.team_.primitives[i].get())) > 0) {
+        if (steady && n.op->pack_bytes(Prep(ins.xs, ins.ys, ins.attrs.ref().p, e_.team_.threads, e_.team_.primitives[i].get())) > 0) {
           ins.pack = static_cast<int32_t>(e_.pack_rules_.size());
           e_.pack_rules_.push_back({static_cast<int32_t>(e_.instructions_.size()), w});
         }
@@ -280,8 +286,10 @@ class Executable::Planner {
     Plan& p = e_.plan_;
     p.arena_bytes = e_.arena_bytes_;
     for (size_t b : e_.own_bytes_) p.output_bytes += b;
-    for (const Held& c : e_.constants_)
-      if (c) p.constant_bytes += c.spec().bytes();
+    std::unordered_set<const memory::Storage*> kept;  // the replay's constants are kept too, also those that were folded away
+    for (auto* list : {&e_.constants_, &e_.replay_.constants})
+      for (const Held& c : *list)
+        if (c && kept.insert(c->storage()).second) p.constant_bytes += c->storage()->bytes();
     p.traced_ops = g_.traced_ops;
     p.instructions = e_.instructions_.size();
     static const char* spaces[] = {"arena", "input", "constant", "variable", "variable", "output"};
@@ -289,7 +297,7 @@ class Executable::Planner {
       const Instruction& ins = e_.instructions_[i];
       std::string what = ins.op ? std::string(ins.op->name) : ins.tiles ? "tiles(" : "copy";
       if (ins.tiles) {
-        for (size_t s = 0; s < ins.tiles->steps.size(); ++s) what += (s ? " " : "") + std::string(ins.tiles->steps[s].op->name);
+        for (size_t s = 0; s < ins.tiles->steps.size(); ++s) what += fmt::format("{}{}", s ? " " : "", ins.tiles->steps[s].op->name);
         what += ")";
       }
       p.text += fmt::format("{:>4}  {}", i, what);

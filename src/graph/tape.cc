@@ -25,7 +25,7 @@ class TapeBody final : public Counted, public TapeRecorder {
     open_ = true;
   }
   void close() noexcept {
-    if (!open_) return;
+    // Searched for even when closed before: inside a trace the outer tapes are out of sight, and come back after it.
     for (TapeRecorder** at = &thread_context.tapes; *at; at = &(*at)->outer)
       if (*at == this) {
         *at = outer;
@@ -215,7 +215,8 @@ Tensors TapeBody::gradient(std::span<const Tensor> targets, std::span<const uint
       any |= s >= 0 && leads[static_cast<size_t>(s)];
     }
     if (any)
-      for (const End& y : entries_[i].outputs) leads[static_cast<size_t>(slot(y.id))] = 1;
+      for (const End& y : entries_[i].outputs)
+        if (int64_t s = slot(y.id); s >= 0) leads[static_cast<size_t>(s)] = 1;
   }
 
   std::vector<Tensor> grads(slots);

@@ -44,6 +44,12 @@ bool TileProgram::finish() {
   return buffers_ <= kMaxRegisters;
 }
 
+bool TileProgram::reads_after(size_t step, int r) const noexcept {
+  for (size_t s = step + 1; s < steps.size(); ++s)
+    if (std::find(steps[s].in, steps[s].in + steps[s].inputs, r) != steps[s].in + steps[s].inputs) return true;
+  return false;
+}
+
 void TileProgram::run(const void* const* in, void* const* out) const noexcept {
   int64_t n = shape.elements();
   if (n == 0) return;

@@ -27,8 +27,10 @@ struct TileProgram {
 
   /// Assigns tile buffers to registers; false if more are alive at once than fit. Call once after the last change.
   bool finish();
+  /// A step after `step` reads register `r`.
+  bool reads_after(size_t step, int r) const noexcept;
   /// `in` and `out` in the order of inputs and outputs. Output k may be the same memory as an input of the same shape and element size
-  /// that is of no broadcast kind.
+  /// that is of no broadcast kind and that no step after the output's reads.
   void run(const void* const* in, void* const* out) const noexcept;
 
  private:

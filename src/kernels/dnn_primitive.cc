@@ -24,7 +24,8 @@ const dnnl::engine& dnn_engine() {
   return *engine;
 }
 
-DnnThreads::DnnThreads(int threads) noexcept : before_(threads), changed_(false) {
+DnnThreads::DnnThreads(int wanted) noexcept : before_(wanted), changed_(false) {
+  const int threads = TENURE_OPENMP ? wanted : 1;  // with our own pool, oneDNN's teams would be threads beyond the bound
   if (!omp_set_num_threads || !omp_get_max_threads) return;
   before_ = omp_get_max_threads();
   changed_ = before_ != threads;

@@ -208,7 +208,7 @@ TEST(LayerNorm, AndItsGradientMatchDoublePrecision) {
       std::vector<double> y, means, rstds, dx, dg(static_cast<size_t>(n)), db(static_cast<size_t>(n));
       for (int64_t r = 0; r < rows; ++r) {
         double m = 0, v = 0, a = 0, b = 0;
-        const auto at = [&](const std::vector<float>& t, int64_t i) { return static_cast<double>(t[static_cast<size_t>(r * n + i)]); };
+        const auto at = [r, n = n](const std::vector<float>& t, int64_t i) { return static_cast<double>(t[static_cast<size_t>(r * n + i)]); };
         for (int64_t i = 0; i < n; ++i) m += at(x, i) / static_cast<double>(n);
         for (int64_t i = 0; i < n; ++i) v += (at(x, i) - m) * (at(x, i) - m) / static_cast<double>(n);
         const double s = 1 / std::sqrt(v + eps);

@@ -14,7 +14,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace tenure::kernels::HWY_NAMESPACE {
 
-void UnaryFloat(Unary op, const float* x, float* y, int64_t n, float alpha) {
+HWY_FLATTEN void UnaryFloat(Unary op, const float* x, float* y, int64_t n, float alpha) {
   const hn::ScalableTag<float> d;
   WithUnary(d, op, alpha, [&](auto f) HWY_ATTR { Map(d, x, y, n, f); });
 }
@@ -112,7 +112,7 @@ HWY_INLINE void WithInputGrad(D d, Unary op, Body body) {
   }
 }
 
-void UnaryGradFloat(Unary op, const float* dy, const float* ref, float* dx, int64_t n, float alpha) {
+HWY_FLATTEN void UnaryGradFloat(Unary op, const float* dy, const float* ref, float* dx, int64_t n, float alpha) {
   const hn::ScalableTag<float> d;
   const auto loop = [&](auto f) HWY_ATTR { Map2(d, dy, ref, dx, n, f); };
   if (!WithSimpleGrad(d, op, alpha, loop)) WithInputGrad(d, op, loop);

@@ -24,8 +24,12 @@ HWY_INLINE void Tile(const SmallProduct& p, int64_t row, int64_t col, size_t las
   const Df d;
   const size_t N = hn::Lanes(d);
   Vf s[R][K];
-  for (int r = 0; r < R; ++r)
-    for (int k = 0; k < K; ++k) s[r][k] = hn::Zero(d);
+  for (int k = 0; k < K; ++k) {
+    const size_t n = k < K - 1 ? N : last;
+    const float* bias = p.bias + col + k * N;
+    s[0][k] = !p.bias ? hn::Zero(d) : n == N ? hn::LoadU(d, bias) : LoadFirst(d, bias, n);
+    for (int r = 1; r < R; ++r) s[r][k] = s[0][k];
+  }
   const float* a = p.a + row * p.a_row;
   const float* b = p.b + col;
   const bool whole = last == N;
@@ -39,16 +43,11 @@ HWY_INLINE void Tile(const SmallProduct& p, int64_t row, int64_t col, size_t las
     }
   }
   const Vf floor = hn::Set(d, p.floor);
-  Vf bias[K];
-  for (int k = 0; k < K; ++k) {
-    const size_t n = k < K - 1 ? N : last;
-    bias[k] = !p.bias ? hn::Zero(d) : n == N ? hn::LoadU(d, p.bias + col + k * N) : LoadFirst(d, p.bias + col + k * N, n);
-  }
   for (int r = 0; r < R; ++r) {
     float* c = p.c + (row + r) * p.n + col;
     for (int k = 0; k < K; ++k) {
       const size_t n = k < K - 1 ? N : last;
-      Vf v = hn::Add(s[r][k], bias[k]);
+      Vf v = s[r][k];
       if (p.sum) v = hn::Add(v, n == N ? hn::LoadU(d, c + k * N) : LoadFirst(d, c + k * N, n));
       v = AtLeast(d, v, floor);
       if (n == N || (over && r < R - 1)) hn::StoreU(v, d, c + k * N);
@@ -138,7 +137,7 @@ void MatrixVector(const float* m, const float* v, int64_t rows, int64_t k, float
   for (; r < rows; ++r) RowDots<1>(m + r * k, v, k, y + r);
 }
 
-/// One pass over rows: y = act(x + bias + y).
+/// One pass over rows: y = x + bias + y, then relu if that is the activation.
 void FinishRows(const Epilogue& e, const float* x, const float* bias, float* y, int64_t rows, int64_t cols) {
   const Df d;
   const auto row = [&](auto f) HWY_ATTR {
@@ -149,13 +148,8 @@ void FinishRows(const Epilogue& e, const float* x, const float* bias, float* y, 
       else Map(d, x, y, cols, f);
     }
   };
-  if (e.act == Unary::identity || e.act == Unary::relu) {
-    const Vf floor = hn::Set(d, e.act == Unary::relu ? 0.0f : -INFINITY);
-    return row([=](auto v) HWY_ATTR { return AtLeast(d, v, floor); });
-  }
-  float* const to = y;
-  row([](auto v) HWY_ATTR { return v; });
-  WithUnary(d, e.act, e.alpha, [&](auto f) HWY_ATTR { Map(d, to, to, rows * cols, f); });
+  const Vf floor = hn::Set(d, e.act == Unary::relu ? 0.0f : -INFINITY);
+  row([=](auto v) HWY_ATTR { return AtLeast(d, v, floor); });
 }
 
 }  // namespace tenure::kernels::HWY_NAMESPACE
@@ -179,8 +173,11 @@ void apply_epilogue<float>(const Epilogue& e, const float* x, const float* bias,
   if (cols <= 0) return;
   const int64_t step = cols >= 4096 ? 1 : 4096 / cols;  // rows that stay in the first cache between the two passes
   parallel_for(rows, grain_elements / cols + 1, [&](int64_t b, int64_t end) {
-    for (int64_t r = b; r < end; r += step)
-      HWY_DYNAMIC_DISPATCH(FinishRows)(e, x + r * cols, e.bias ? bias : nullptr, y + r * cols, end - r < step ? end - r : step, cols);
+    for (int64_t r = b; r < end; r += step) {
+      const int64_t rows_now = end - r < step ? end - r : step;
+      HWY_DYNAMIC_DISPATCH(FinishRows)(e, x + r * cols, e.bias ? bias : nullptr, y + r * cols, rows_now, cols);
+      if (e.act != Unary::identity && e.act != Unary::relu) unary(e.act, y + r * cols, y + r * cols, rows_now * cols, e.alpha);
+    }
   });
 }
 template <>

@@ -7,6 +7,8 @@
 #include <new>
 #include <unordered_set>
 
+#include "base/check.h"
+#include "memory/fork.h"
 #include "memory/slab.h"
 
 namespace tenure::memory {
@@ -90,10 +92,15 @@ void* Counted::operator new(size_t bytes) {
     p = std::aligned_alloc(64, (bytes + 63) / 64 * 64);
     if (p) {
       std::lock_guard lock(large().mutex);
-      large().set.insert(p);
+      try {
+        large().set.insert(p);
+      } catch (...) {
+        std::free(p);
+        throw;
+      }
     }
   }
-  if (!p) throw std::bad_alloc();
+  check(p != nullptr, Code::OutOfMemory, "memory: an object of {} bytes was asked for and the system has none to give", bytes);
   return p;
 }
 
@@ -122,6 +129,26 @@ void Counted::dispose(Counted* dead) noexcept {
   }
   draining = false;
 }
+
+void fork_counted(Fork when) noexcept {
+  auto& t = kind_totals();
+  for (std::mutex* m : {&large().mutex, &t.mutex}) when == Fork::prepare ? m->lock() : m->unlock();
+  if (when != Fork::child) return;
+  for (KindCounts* c : t.threads)
+    if (c != &kind_counts)
+      for (size_t i = 0; i < kinds; ++i) t.ended[i] += c->n[i].load(std::memory_order_relaxed);
+  t.threads.clear();
+  if (kind_counts.registered) t.threads.insert(&kind_counts);
+}
+
+namespace {
+template <Fork when>
+void at_fork() noexcept {
+  // Nobody holds one of these locks while taking an earlier one.
+  fork_ledger(when), fork_counted(when), fork_slabs(when), fork_pool(when);
+}
+}  // namespace
+void hook_fork() noexcept { static_cast<void>(pthread_atfork(at_fork<Fork::prepare>, at_fork<Fork::parent>, at_fork<Fork::child>)); }
 
 void for_each_live(const std::function<void(Counted&)>& visit) {
   struct Slot {

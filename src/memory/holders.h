@@ -1,6 +1,7 @@
 // Who holds what: all live objects and the edges between them, gathered when somebody asks.
 #pragma once
 
+#include <optional>
 #include <unordered_map>
 
 #include "memory/storage.h"
@@ -25,5 +26,10 @@ struct HolderGraph {
   /// Chains from `target` outwards to roots, at most `most`, shortest first.
   std::vector<std::vector<Hop>> paths(const Counted* target, size_t most) const;
 };
+
+namespace testing {
+/// Tests only: gather() leaves out the trace() of this kind, as if its author had forgotten it; nothing is left out for std::nullopt.
+void mute(std::optional<Kind> kind) noexcept;
+}  // namespace testing
 
 }  // namespace tenure::memory

@@ -7,10 +7,11 @@
 #include <unordered_map>
 
 #include "base/check.h"
+#include "memory/fork.h"
 
 namespace tenure {
 namespace {
-std::mutex sink_mutex;
+constinit std::mutex sink_mutex;
 std::function<void(std::string_view)>& sink() {
   static auto* f = new std::function<void(std::string_view)>;
   return *f;
@@ -35,7 +36,7 @@ void log(std::string_view text) {
 
 const char* to_string(Category c) noexcept {
   constexpr const char* names[] = {"temporary", "parameter", "optimizer state", "gradient", "activation", "input", "constant", "cache"};
-  return names[static_cast<size_t>(c)];
+  return static_cast<size_t>(c) < std::size(names) ? names[static_cast<size_t>(c)] : "unknown";
 }
 
 namespace detail {
@@ -47,12 +48,16 @@ using detail::thread_state;
 
 namespace {
 
+constexpr uint32_t kIndexBits = 20, kIndexMask = (1u << kIndexBits) - 1, kUnused = ~0u;
+
 struct Row {
   std::atomic<int64_t> live{0}, count{0}, peak{0};
   std::atomic<uint64_t> allocations{0};
+  std::atomic<AccountId> id{kUnused};  // whose row this is now
+  uint32_t generation = 0;             // of the last account here
   AccountId parent = 0;
   NameId name = 0;
-  bool used = false;
+  bool used() const noexcept { return id.load(std::memory_order_relaxed) != kUnused; }
 };
 
 struct Name {
@@ -78,21 +83,32 @@ struct Table {
 
   // Process totals.
   std::atomic<int64_t> live{0}, peak{0}, capacity{0};
-  std::atomic<uint64_t> allocations{0}, next_birth{1};
+  std::atomic<uint64_t> next_birth{1}, birth_floor{0};
   std::atomic<int64_t> limit{0};
   std::vector<int64_t> peak_rows;  // live bytes by account at the last recorded peak
   std::atomic<int64_t> peak_recorded{0};
   // Deltas of threads that ended are folded into live by their key's destructor.
 
-  Row& row(AccountId id) noexcept { return chunks[id / kChunk].load(std::memory_order_acquire)[id % kChunk]; }
+  // The row at an id's place, whoever has it now.
+  Row& row(AccountId id) noexcept { return chunks[(id & kIndexMask) / kChunk].load(std::memory_order_acquire)[(id & kIndexMask) % kChunk]; }
+  // The account's own row, or null if it was recycled (or never was).
+  Row* find(AccountId id) noexcept {
+    Row* chunk = chunks[(id & kIndexMask) / kChunk].load(std::memory_order_acquire);
+    if (!chunk) return nullptr;
+    Row& r = chunk[(id & kIndexMask) % kChunk];
+    return r.id.load(std::memory_order_relaxed) == id ? &r : nullptr;
+  }
   Table() {
     chunks[0] = new Row[kChunk];
-    row(0).used = true;
+    row(0).id = 0;
   }
 };
 
 Table& table() noexcept {
-  static Table* t = new Table;  // never destroyed: tensors may die after main
+  static Table* t = [] {
+    hook_fork();
+    return new Table;  // never destroyed: tensors may die after main
+  }();
   return *t;
 }
 
@@ -175,29 +191,36 @@ void sweep(Table& t) {
   std::vector<char> keep(t.next, 0), dead(t.next, 0);
   for (size_t i = t.next; i-- > 0;) {
     Row& r = t.row(static_cast<AccountId>(i));
-    if (r.used && (r.count.load() != 0 || r.live.load() != 0)) keep[i] = 1;
+    if (r.used() && (r.count.load() != 0 || r.live.load() != 0)) keep[i] = 1;
   }
   // A child may have a smaller index than its parent once indices are reused: repeat until nothing changes.
   for (bool changed = true; changed;) {
     changed = false;
     for (size_t i = 1; i < t.next; ++i) {
       Row& r = t.row(static_cast<AccountId>(i));
-      if (!r.used) continue;
-      if (keep[i] && !keep[r.parent]) keep[r.parent] = 1, changed = true;
-      bool d = dead[r.parent] || (t.names[r.name].owned && !t.names[r.name].alive);
+      if (!r.used()) continue;
+      size_t up = r.parent & kIndexMask;
+      if (keep[i] && !keep[up]) keep[up] = 1, changed = true;
+      bool d = dead[up] || (t.names[r.name].owned && !t.names[r.name].alive);
       if (d && !dead[i]) dead[i] = 1, changed = true;
     }
   }
   std::vector<char> named(t.names.size(), 0);
+  std::vector<AccountId> parent_of(t.next);
+  for (size_t i = 0; i < t.next; ++i) parent_of[i] = t.row(static_cast<AccountId>(i)).parent;
   for (size_t i = 1; i < t.next; ++i) {
     Row& r = t.row(static_cast<AccountId>(i));
-    if (!r.used) continue;
+    if (!r.used()) continue;
     if (dead[i] && !keep[i]) {
-      AccountId up = r.parent;
-      while (up && dead[up] && !keep[up]) up = t.row(up).parent;
+      AccountId up = parent_of[i];
+      while (up && dead[up & kIndexMask] && !keep[up & kIndexMask]) up = parent_of[up & kIndexMask];
       t.row(up).allocations.fetch_add(r.allocations.load(), std::memory_order_relaxed);
+      if (i < t.peak_rows.size()) {
+        if (size_t to = up & kIndexMask; to < t.peak_rows.size()) t.peak_rows[to] += t.peak_rows[i];
+        t.peak_rows[i] = 0;
+      }
       t.children.erase((uint64_t{r.parent} << 32) | r.name);
-      r.used = false;
+      r.id.store(kUnused, std::memory_order_relaxed);
       r.peak = 0, r.allocations = 0;
       t.free.push_back(static_cast<AccountId>(i));
     } else {
@@ -227,11 +250,12 @@ NameId new_name(Table& t, std::string_view text, bool owned) {
 }
 
 std::string path_locked(Table& t, AccountId id) {
-  if (id == 0) return "/";
   std::string path;
-  for (; id; id = t.row(id).parent) path = "/" + t.names[t.row(id).name].text + path;
-  return path;
+  for (Row* r = t.find(id); id && r; id = r->parent, r = t.find(id)) path = "/" + t.names[r->name].text + path;
+  return path.empty() ? "/" : path;
 }
+// The present id at an index.
+AccountId id_at(Table& t, size_t index) { return t.row(static_cast<AccountId>(index)).id.load(std::memory_order_relaxed); }
 
 }  // namespace
 
@@ -274,26 +298,35 @@ AccountId detail::child_slow(AccountId parent, NameId name) {
     thread_state.epoch = table_epoch.load(std::memory_order_relaxed);
     for (auto& e : thread_state.recent) e = {};
   }
-  auto [it, fresh] = t.children.try_emplace((uint64_t{parent} << 32) | name, 0);
-  if (fresh) {
-    AccountId id;
-    if (!t.free.empty()) {
-      id = t.free.back();
-      t.free.pop_back();
-    } else {
-      if (t.next == kChunk * kChunks) {  // full: count under the parent rather than fail an allocation
-        t.children.erase(it);
-        return parent;
-      }
-      id = static_cast<AccountId>(t.next);
-      if (id % kChunk == 0) t.chunks[id / kChunk].store(new Row[kChunk], std::memory_order_release);
-      ++t.next;
-    }
-    Row& r = t.row(id);
-    r.parent = parent, r.name = name, r.used = true;
-    it->second = id;
+  if (!t.find(parent)) parent = 0;
+  uint64_t key = (uint64_t{parent} << 32) | name;
+  if (auto it = t.children.find(key); it != t.children.end()) return it->second;
+  AccountId index;
+  if (!t.free.empty()) {
+    index = t.free.back();
+  } else {
+    if (t.next == kChunk * kChunks - 1) return parent;  // full: count under the parent rather than fail an allocation
+    index = static_cast<AccountId>(t.next);
+    if (index % kChunk == 0 && !t.chunks[index / kChunk].load()) t.chunks[index / kChunk].store(new Row[kChunk], std::memory_order_release);
   }
-  return it->second;
+  Row& r = t.row(index);
+  AccountId id = index | ((r.generation + 1) << kIndexBits);
+  t.children.emplace(key, id);
+  if (t.free.empty()) ++t.next;
+  else t.free.pop_back();
+  ++r.generation;
+  r.parent = parent, r.name = name;
+  r.id.store(id, std::memory_order_relaxed);
+  return id;
+}
+
+void fork_ledger(Fork when) noexcept {
+  for (std::mutex* m : {&sink_mutex, &table().mutex, &registered().mutex}) when == Fork::prepare ? m->lock() : m->unlock();
+  if (when != Fork::child) return;
+  // The other threads are not here; what they had counted is.
+  for (auto* s : registered().threads)
+    if (s != &thread_state) publish(*s);
+  registered().threads.assign(thread_state.registered ? 1 : 0, &thread_state);
 }
 
 Context Context::current() noexcept { return {thread_state.account, thread_state.category, thread_state.budget}; }
@@ -311,7 +344,7 @@ std::string path_of(AccountId account) {
 uint64_t next_birth() noexcept {
   auto& s = thread_state;
   Table& t = table();
-  if (s.birth == s.birth_end) [[unlikely]] {
+  if (s.birth == s.birth_end || s.birth < t.birth_floor.load(std::memory_order_relaxed)) [[unlikely]] {
     s.birth = t.next_birth.fetch_add(256, std::memory_order_relaxed);
     s.birth_end = s.birth + 256;
   }
@@ -319,9 +352,12 @@ uint64_t next_birth() noexcept {
 }
 
 uint64_t birth_mark() noexcept {
-  auto& s = thread_state;
-  s.birth = s.birth_end = 0;  // this thread continues beyond the mark
-  return table().next_birth.fetch_add(256, std::memory_order_relaxed) + 255;
+  Table& t = table();
+  uint64_t mark = t.next_birth.fetch_add(1, std::memory_order_relaxed);
+  uint64_t floor = t.birth_floor.load(std::memory_order_relaxed);
+  while (floor <= mark && !t.birth_floor.compare_exchange_weak(floor, mark + 1, std::memory_order_relaxed)) {
+  }
+  return mark;  // every thread gives up the numbers it had reserved below
 }
 
 void BudgetNode::release() noexcept {
@@ -331,7 +367,7 @@ void BudgetNode::release() noexcept {
   if (up) up->release();
 }
 
-void charge(AccountId account, size_t bytes, size_t capacity, BudgetNode* budget) {
+AccountId charge(AccountId account, size_t bytes, size_t capacity, BudgetNode* budget) {
   Table& t = table();
   auto cap = static_cast<int64_t>(capacity);
   for (BudgetNode* b = budget; b; b = b->parent) {
@@ -365,12 +401,15 @@ void charge(AccountId account, size_t bytes, size_t capacity, BudgetNode* budget
     refuse(capacity, limit, total - cap, "the process");
   }
   if (budget) budget->retain();
-  Row& r = t.row(account);
+  Row* own = t.find(account);
+  if (!own) [[unlikely]] account = 0;
+  Row& r = own ? *own : t.row(0);
   int64_t now = r.live.fetch_add(static_cast<int64_t>(bytes), std::memory_order_relaxed) + static_cast<int64_t>(bytes);
   r.count.fetch_add(1, std::memory_order_relaxed);
   r.allocations.fetch_add(1, std::memory_order_relaxed);
   if (now > r.peak.load(std::memory_order_relaxed)) r.peak.store(now, std::memory_order_relaxed);
   add_live(static_cast<int64_t>(bytes));
+  return account;
 }
 
 void discharge(AccountId account, size_t bytes, size_t capacity, BudgetNode* budget) noexcept {
@@ -384,9 +423,10 @@ void discharge(AccountId account, size_t bytes, size_t capacity, BudgetNode* bud
   if (budget) budget->release();
 }
 
-void recharge(AccountId from, AccountId to, size_t bytes) noexcept {
-  if (from == to) return;
+AccountId recharge(AccountId from, AccountId to, size_t bytes) noexcept {
+  if (from == to) return to;
   Table& t = table();
+  if (!t.find(to)) [[unlikely]] to = 0;
   auto n = static_cast<int64_t>(bytes);
   Row &a = t.row(from), &b = t.row(to);
   a.live.fetch_sub(n, std::memory_order_relaxed);
@@ -394,6 +434,7 @@ void recharge(AccountId from, AccountId to, size_t bytes) noexcept {
   int64_t now = b.live.fetch_add(n, std::memory_order_relaxed) + n;
   b.count.fetch_add(1, std::memory_order_relaxed);
   if (now > b.peak.load(std::memory_order_relaxed)) b.peak.store(now, std::memory_order_relaxed);
+  return to;
 }
 
 void refuse(size_t bytes, int64_t limit, int64_t used, const char* whose) {
@@ -412,13 +453,16 @@ void refuse(size_t bytes, int64_t limit, int64_t used, const char* whose) {
        path_of(current_account()), bytes, whose, limit, used, top, tried.empty() ? "no cache to give back" : tried);
 }
 
+size_t live_bytes() noexcept {
+  std::lock_guard lock(registered().mutex);
+  int64_t live = table().live.load(std::memory_order_relaxed);
+  for (auto* s : registered().threads) live += std::atomic_ref(s->delta).load(std::memory_order_relaxed);
+  return live > 0 ? static_cast<size_t>(live) : 0;
+}
+
 Totals totals() noexcept {
   Table& t = table();
-  int64_t live = t.live.load(std::memory_order_relaxed);
-  {
-    std::lock_guard lock(registered().mutex);
-    for (auto* s : registered().threads) live += std::atomic_ref(s->delta).load(std::memory_order_relaxed);
-  }
+  auto live = static_cast<int64_t>(live_bytes());
   int64_t peak = std::max(t.peak.load(std::memory_order_relaxed), live);
   uint64_t allocations = 0;
   std::lock_guard lock(t.mutex);
@@ -432,8 +476,8 @@ std::vector<Account> accounts() {
   std::vector<Account> out;
   for (size_t i = 0; i < t.next; ++i) {
     Row& r = t.row(static_cast<AccountId>(i));
-    if (!r.used || (!r.live.load() && !r.peak.load())) continue;
-    out.push_back({path_locked(t, static_cast<AccountId>(i)), static_cast<size_t>(r.live.load()), static_cast<size_t>(r.count.load()),
+    if (!r.used() || (!r.live.load() && !r.peak.load())) continue;
+    out.push_back({path_locked(t, id_at(t, i)), static_cast<size_t>(r.live.load()), static_cast<size_t>(r.count.load()),
                    static_cast<size_t>(r.peak.load()), r.allocations.load()});
   }
   std::stable_sort(out.begin(), out.end(), [](const Account& a, const Account& b) { return a.live_bytes > b.live_bytes; });
@@ -443,7 +487,7 @@ std::vector<Account> accounts() {
 bool is_under(AccountId account, AccountId ancestor) {
   Table& t = table();
   std::lock_guard lock(t.mutex);
-  for (; account && account != ancestor; account = t.row(account).parent) {
+  for (Row* r = t.find(account); r && account != ancestor && account; account = r->parent, r = t.find(account)) {
   }
   return account == ancestor;
 }
@@ -453,8 +497,8 @@ size_t live_under(AccountId ancestor) {
   std::lock_guard lock(t.mutex);
   int64_t sum = 0;
   for (size_t i = 0; i < t.next; ++i) {
-    auto id = static_cast<AccountId>(i);
-    if (!t.row(id).used) continue;
+    AccountId id = id_at(t, i);
+    if (id == kUnused) continue;
     AccountId up = id;
     while (up && up != ancestor) up = t.row(up).parent;
     if (up == ancestor) sum += t.row(id).live.load(std::memory_order_relaxed);
@@ -502,9 +546,9 @@ Peak peak() {
   p.bytes = std::max<size_t>(static_cast<size_t>(t.peak.load()), static_cast<size_t>(t.peak_recorded.load()));
   for (size_t i = 0; i < t.peak_rows.size(); ++i) {
     Row& r = t.row(static_cast<AccountId>(i));
-    if (!r.used || t.peak_rows[i] <= 0) continue;
+    if (!r.used() || t.peak_rows[i] <= 0) continue;
     Account a;
-    a.path = path_locked(t, static_cast<AccountId>(i));
+    a.path = path_locked(t, id_at(t, i));
     a.live_bytes = static_cast<size_t>(t.peak_rows[i]);
     a.peak_bytes = static_cast<size_t>(r.peak.load());
     p.accounts.push_back(std::move(a));

@@ -1,6 +1,6 @@
 // The ledger: accounts by origin path, the counts of the process, budgets.
-// Owns: the table of accounts and names, never destroyed. An account is an index; a stale index (its account was recycled)
-// resolves to its parent's total. Threads: counters are relaxed atomics; the tables are under one mutex.
+// Owns: the table of accounts and names, never destroyed. An account is an index and a generation; an id whose account was recycled
+// stands for the root. Threads: counters are relaxed atomics; the tables are under one mutex. A forked child starts with the counts as they were.
 #pragma once
 
 #include <atomic>
@@ -13,7 +13,7 @@
 
 namespace tenure::memory {
 
-/// Index of an account; 0 is the root "/".
+/// Index (low 20 bits) and generation of an account; 0 is the root "/". Never resolves to an account made later in the same place.
 using AccountId = uint32_t;
 /// A name on a path. Interned text, or one that its owner may change (a layer).
 using NameId = uint32_t;
@@ -115,7 +115,7 @@ class As {
   Category saved_;
 };
 
-/// The context that a worker thread takes over from who started it.
+/// The context that a worker thread takes over from who started it. Who keeps it beyond the starter's scopes retains the budget.
 struct Context {
   AccountId account = 0;
   Category category = Category::temporary;
@@ -142,11 +142,12 @@ uint64_t next_birth() noexcept;
 uint64_t birth_mark() noexcept;
 
 /// Charges and records an allocation before it is made. Throws OutOfMemory when a budget would be exceeded; nothing is then charged.
-void charge(AccountId account, size_t bytes, size_t capacity, detail::BudgetNode* budget);
+/// Returns the account that was charged: discharge() wants the same.
+AccountId charge(AccountId account, size_t bytes, size_t capacity, detail::BudgetNode* budget);
 /// Undoes charge() when the buffer is released.
 void discharge(AccountId account, size_t bytes, size_t capacity, detail::BudgetNode* budget) noexcept;
-/// Moves a live buffer's bytes to another account (it was given to another op).
-void recharge(AccountId from, AccountId to, size_t bytes) noexcept;
+/// Moves a live buffer's bytes to another account (it was given to another op). Returns the account that has them now.
+AccountId recharge(AccountId from, AccountId to, size_t bytes) noexcept;
 /// What would exceed: throws the explained refusal.
 [[noreturn]] void refuse(size_t bytes, int64_t limit, int64_t used, const char* whose);
 
@@ -155,6 +156,8 @@ struct Totals {
   uint64_t allocations;
 };
 Totals totals() noexcept;
+/// Live bytes alone, exact; cheap enough to ask after every call.
+size_t live_bytes() noexcept;
 /// Accounts with live bytes or a peak.
 std::vector<Account> accounts();
 /// Live bytes of an account and everything below it.

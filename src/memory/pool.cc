@@ -8,6 +8,7 @@
 #include <mutex>
 #include <set>
 
+#include "memory/fork.h"
 #include "memory/slab.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -83,6 +84,7 @@ class Spans {
     std::lock_guard lock(mutex_);
     return {in_use_, dirty_};
   }
+  std::mutex& mutex() noexcept { return mutex_; }
 
  private:
   using Map = std::map<std::byte*, Free>;
@@ -149,6 +151,8 @@ class Spans {
 };
 
 }  // namespace
+
+void fork_pool(Fork when) noexcept { when == Fork::prepare ? Spans::get().mutex().lock() : Spans::get().mutex().unlock(); }
 
 size_t pool_capacity(size_t bytes) noexcept {
   if (TENURE_MALLOC_POOL) return (bytes + 63) / 64 * 64;

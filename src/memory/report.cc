@@ -178,20 +178,28 @@ size_t trim() { return pool_trim(); }
 struct Scope::Impl {
   OwnedName name;
   AccountId saved = 0, account = 0;
-  detail::BudgetNode* budget = nullptr;
+  detail::BudgetNode* budget = nullptr;  // one reference
   detail::BudgetNode* saved_budget = nullptr;
+  detail::ThreadState* thread = nullptr;
+  Impl* outer = nullptr;  // the thread's scopes form a chain, innermost first, so that one may close before those inside it
   uint64_t mark = 0;
-  OnEscape on_escape;
+  OnEscape on_escape = OnEscape::ignore;
   std::string text;
+  std::unordered_set<uint64_t> kept;  // birth numbers of the buffers that were let out
 };
+
+namespace {
+thread_local constinit void* innermost_scope = nullptr;
+}
 
 Scope::Scope(std::string_view name, ScopeOptions options) : impl_(std::make_unique<Impl>()) {
   auto& t = detail::thread_state;
   impl_->name = OwnedName(name);
   impl_->text = std::string(name);
-  impl_->saved = t.account;
-  impl_->account = t.account = child(t.account, impl_->name.id());
-  impl_->saved_budget = t.budget;
+  impl_->account = child(t.account, impl_->name.id());
+  impl_->on_escape = options.on_escape;
+  impl_->mark = options.on_escape == OnEscape::ignore ? 0 : birth_mark();
+  impl_->saved = t.account, impl_->saved_budget = t.budget, impl_->thread = &t;
   if (options.budget) {
     impl_->budget = new detail::BudgetNode;
     impl_->budget->limit = static_cast<int64_t>(options.budget);
@@ -199,8 +207,12 @@ Scope::Scope(std::string_view name, ScopeOptions options) : impl_(std::make_uniq
     if (t.budget) t.budget->retain();
     t.budget = impl_->budget;
   }
-  impl_->on_escape = options.on_escape;
-  impl_->mark = options.on_escape == OnEscape::ignore ? 0 : birth_mark();
+  t.account = impl_->account;
+  impl_->outer = static_cast<Impl*>(std::exchange(innermost_scope, impl_.get()));
+}
+
+void Scope::let_out(uint64_t id) {
+  if (impl_ && impl_->on_escape != OnEscape::ignore) impl_->kept.insert(id);
 }
 
 std::vector<Buffer> Scope::escaping() const {
@@ -209,7 +221,8 @@ std::vector<Buffer> Scope::escaping() const {
   for_each_live([&](Counted& c) {
     if (c.kind() != Kind::storage || c.birth() <= impl_->mark) return;
     auto& s = static_cast<Storage&>(c);
-    if (!s.kept() && !s.borrowed() && s.category() != Category::cache && is_under(s.account(), impl_->account)) out.push_back(buffer_of(s));
+    if (s.borrowed() || s.category() == Category::cache || s.category() == Category::constant) return;  // caches and what traces keep stay by design
+    if (!impl_->kept.count(s.birth()) && is_under(s.account(), impl_->account)) out.push_back(buffer_of(s));
   });
   std::sort(out.begin(), out.end(), [](const Buffer& a, const Buffer& b) { return a.id < b.id; });
   return out;
@@ -220,12 +233,26 @@ size_t Scope::live_bytes() const { return impl_ ? live_under(impl_->account) : 0
 void Scope::close() {
   if (!impl_) return;
   auto& t = detail::thread_state;
+  check(impl_->thread == &t, Code::InvalidArgument, "scope '{}': a scope ends on the thread that opened it", impl_->text);
   std::vector<Buffer> escaped;
   if (impl_->on_escape != OnEscape::ignore) escaped = escaping();
-  t.account = impl_->saved;
-  t.budget = impl_->saved_budget;
-  if (impl_->budget) impl_->budget->release();
   auto impl = std::move(impl_);
+  if (innermost_scope == impl.get()) {
+    innermost_scope = impl->outer;
+    t.account = impl->saved;
+  } else {
+    for (auto* inner = static_cast<Impl*>(innermost_scope); inner; inner = inner->outer) {
+      if (inner->saved_budget == impl->budget) inner->saved_budget = impl->saved_budget;
+      if (inner->outer != impl.get()) continue;
+      inner->outer = impl->outer;
+      inner->saved = impl->saved;
+      break;
+    }
+  }
+  if (impl->budget) {
+    if (t.budget == impl->budget) t.budget = impl->saved_budget;
+    impl->budget->release();
+  }
   if (escaped.empty()) return;
   std::string text = fmt::format("scope '{}': {} buffers escaped\n", impl->text, escaped.size());
   for (size_t i = 0; i < escaped.size() && i < 8; ++i)
@@ -241,6 +268,7 @@ Scope::~Scope() {
     close();
   } catch (...) {  // a report that cannot be made is not worth the program
   }
+  static_cast<void>(impl_.release());  // left only on a thread that is not the scope's: its chain still refers to it
 }
 
 }  // namespace tenure::memory

@@ -7,6 +7,8 @@
 #include <mutex>
 #include <vector>
 
+#include "memory/fork.h"
+
 namespace tenure::memory {
 namespace {
 
@@ -236,6 +238,10 @@ void slab_free(Heap heap, int cls, void* block) noexcept {
     give_back(heap, cls, 0);
     flush_live(heap);
   }
+}
+
+void fork_slabs(Fork when) noexcept {
+  for (Heap heap : {Heap::data, Heap::objects}) when == Fork::prepare ? central(heap).mutex.lock() : central(heap).mutex.unlock();
 }
 
 void for_each_object_slot(void* context, void (*visit)(void* context, void* slot)) {

@@ -1,5 +1,7 @@
 #include "memory/storage.h"
 
+#include <memory>
+
 #include "base/check.h"
 #include "memory/pool.h"
 
@@ -19,7 +21,7 @@ Storage* Storage::make(size_t bytes, AccountId account, Category category) {
   auto* budget = detail::thread_state.budget;
   size_t capacity = bytes ? pool_capacity(bytes) : 0;
 #if TENURE_LEDGER
-  charge(account, bytes, capacity, budget);
+  account = charge(account, bytes, capacity, budget);
 #else
   budget = nullptr;
 #endif
@@ -31,21 +33,34 @@ Storage* Storage::make(size_t bytes, AccountId account, Category category) {
 #endif
     fail(Code::OutOfMemory, "memory: {} asked for {} bytes and the system has none to give", path_of(account), asked);
   }
-  return new Storage(data, bytes, capacity, account, category, budget);
+  try {
+    return new Storage(data, bytes, capacity, account, category, budget);
+  } catch (...) {
+    if (bytes) pool_free(data, capacity);
+#if TENURE_LEDGER
+    discharge(account, bytes, capacity, budget);
+#endif
+    throw;
+  }
 }
 
 Storage* Storage::borrow(void* data, size_t bytes, std::function<void()> release) {
+  auto keep = release ? std::make_unique<std::function<void()>>(std::move(release)) : nullptr;
   auto* s = new Storage(data, bytes, 0, current_account(), Category::input, nullptr);
   s->flags_ |= 1;
-  if (release) s->release_ = new std::function<void()>(std::move(release));
+  s->release_ = keep.release();
   return s;
 }
 
 Storage::~Storage() {
   if (borrowed()) {
-    if (release_) {
-      (*release_)();
-      delete release_;
+    std::unique_ptr<std::function<void()>> release(release_);
+    try {
+      if (release) (*release)();
+    } catch (const std::exception& e) {
+      log(fmt::format("Tensor::borrow: the release function threw, which nobody can catch here: {}", e.what()));
+    } catch (...) {
+      log("Tensor::borrow: the release function threw, which nobody can catch here");
     }
     return;
   }

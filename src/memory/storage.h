@@ -23,14 +23,10 @@ class Storage final : public Counted {
   void set_category(Category c) noexcept { category_ = c; }
   /// The buffer goes to another op: account and category of now.
   void restamp() noexcept {
-    recharge(account(), current_account(), bytes_);
-    set_account(current_account());
+    set_account(recharge(account(), current_account(), bytes_));
     category_ = current_category();
   }
   bool borrowed() const noexcept { return flags_ & 1; }
-  /// A scope let it out.
-  bool kept() const noexcept { return flags_ & 2; }
-  void set_kept() noexcept { flags_ |= 2; }
 
   void trace(EdgeVisitor&) const override {}
   std::string describe() const override;

@@ -59,6 +59,9 @@ class ConfigReader final : public Fields {
   std::vector<std::string> seen_;
 };
 
+/// Whether fields are read from a file, not written.
+inline bool reads(Fields& v) { return dynamic_cast<ConfigReader*>(&v) != nullptr; }
+
 /// The aggregate's fields as an object.
 template <class C>
 Json config_of(const C& c) {

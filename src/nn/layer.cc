@@ -6,6 +6,7 @@
 
 #include <tenure/ops.h>
 
+#include "nn/functional.h"
 #include "nn/layer_body.h"
 #include "nn/model_state.h"
 
@@ -467,6 +468,7 @@ std::string Layer::get_config() const { return body_of(*this).config().dump(); }
 
 Layer Layer::clone() const {
   LayerBody& b = body_of(*this);
+  if (dynamic_cast<FunctionalObject*>(&b.object()) || dynamic_cast<SequentialObject*>(&b.object())) return clone_model(b);
   Layer copy = layer_from(layer_json(b));
   if (b.built()) {
     if (!copy.built()) copy.build(b.built_for());

@@ -110,6 +110,8 @@ class LayerBody final : public Callee {
   void become_model();
   /// Names of the outputs, for models with several.
   std::vector<std::string> output_names;
+  /// What the file that it was loaded from said beyond the configuration (JSON of io), written back when it is saved.
+  std::string file_notes;
 
   // ---- flags
   bool built() const noexcept { return built_.load(std::memory_order_acquire); }

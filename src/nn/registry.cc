@@ -36,7 +36,6 @@ LayerRegistry::LayerRegistry() : impl_(std::make_unique<Impl>()) {
   register_activation_layers(*this);
   register_merge(*this);
   register_reshape(*this);
-  register_models(*this);
 }
 
 void LayerRegistry::add(Entry entry) {
@@ -53,7 +52,7 @@ Layer LayerRegistry::make(const std::string& class_name, const std::string& conf
   nn::ConfigReader reader(config, where);
   Layer layer = e.make(reader);
   // Written by every Keras layer, of no effect on what is computed here.
-  reader.ignore({"name", "trainable", "dtype", "autocast", "batch_input_shape", "build_input_shape", "ragged", "sparse"});
+  reader.ignore({"name", "trainable", "dtype", "autocast"});
   reader.finish();
   return layer;
 }
@@ -86,19 +85,14 @@ Json LayerBody::config() const {
   w.out["trainable"] = trainable();
   w.out["dtype"] = Json::parse(policy_.to_json());
   object_->visit_config(w);
-  if (object_->class_name() == "InputLayer" || object_->class_name() == "Functional") {
-    if (object_->class_name() == "InputLayer") w.out.erase("trainable");
-    else w.out.erase("dtype");
-  }
+  if (object_->class_name() == "InputLayer") w.out.erase("trainable");  // its dtype is the data's, written by itself
   return std::move(w.out);
 }
 
 Json layer_json(const LayerBody& layer) {
   std::string name = layer.object().class_name();
   Json j = nn::envelope("keras.layers", name, layer.config());
-  if (name == "Functional") j["module"] = "keras.src.models.functional", j["registered_name"] = name;
-  else if (name == "Sequential") j["module"] = "keras";
-  else if (!LayerRegistry::global().contains(name)) j["module"] = nullptr, j["registered_name"] = name;
+  if (!LayerRegistry::global().contains(name)) j["module"] = nullptr, j["registered_name"] = name;
   else if (std::string p = LayerRegistry::global().package(name); !p.empty()) j["module"] = nullptr, j["registered_name"] = p + ">" + name;
   const auto& shapes = layer.built_for();
   if (layer.built() && !shapes.empty() && name != "InputLayer") {

@@ -12,6 +12,5 @@ void register_norm(LayerRegistry& r);
 void register_activation_layers(LayerRegistry& r);
 void register_merge(LayerRegistry& r);
 void register_reshape(LayerRegistry& r);
-void register_models(LayerRegistry& r);
 
 }  // namespace tenure

@@ -249,14 +249,15 @@ namespace tenure {
 using namespace ops;
 
 Tensor matmul(Tensor a, Tensor b, bool transpose_a, bool transpose_b) {
+  const bool bytes = a.dtype() == int8 && b.dtype() == int8;
   promote_pair(a, b);
   const DType t = a.dtype();
   check(a.rank() >= 1 && b.rank() >= 1, Code::Shape, "matmul: expected at least one axis, got {} and {}", a.spec(), b.spec());
-  // The kernels know float32, float64 and wrapping integers. int8 gives int32, as in Keras.
+  // The kernels know float32, float64 and wrapping integers. Two int8 give int32, as in Keras.
   if (is_half(t)) return cast(matmul(cast(std::move(a), float32), cast(std::move(b), float32), transpose_a, transpose_b), t);
   if (t == int8 || t == bool_) {
     Tensor y = matmul(cast(std::move(a), int32), cast(std::move(b), int32), transpose_a, transpose_b);
-    return t == bool_ ? cast(std::move(y), bool_) : y;
+    return bytes ? y : cast(std::move(y), t);
   }
   const bool row = a.rank() == 1, column = b.rank() == 1;
   if (row) a = expand_dims(std::move(a), 0);

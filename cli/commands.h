@@ -1,0 +1,44 @@
+// The subcommands. Each adds itself to the application; `action` runs after parsing and gives the exit code.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <functional>
+#include <string>
+
+#include <tenure/tenure.h>
+
+namespace cli {
+
+using Action = std::function<int()>;
+
+void add_demo(CLI::App& app, Action& action);
+void add_train(CLI::App& app, Action& action);
+void add_predict(CLI::App& app, Action& action);
+void add_evaluate(CLI::App& app, Action& action);
+void add_summary(CLI::App& app, Action& action);
+void add_verify(CLI::App& app, Action& action);
+void add_mem(CLI::App& app, Action& action);
+void add_memcheck(CLI::App& app, Action& action);
+void add_lists(CLI::App& app, Action& action);
+
+/// Where labelled examples come from, as options shared by train and evaluate.
+struct DataOptions {
+  std::string path;
+  int64_t batch = 64;
+  double validation_split = 0;
+  std::string subset;
+  uint64_t seed = 1;
+  bool skip_corrupt = false;
+  void add_to(CLI::App& command);
+  /// A folder of image folders, sized and coloured as `model` (or 28x28 grey) wants, or a .npz; batched.
+  tenure::Dataset open(const tenure::Shape& image, const std::string& part, bool shuffle) const;
+};
+
+/// The shape of one input example of a model: the first input's without the batch.
+tenure::Shape example_shape(const tenure::Model& model);
+
+/// A run of the program's eight ways of calling a model, for the demo and for memcheck.
+tenure::memory::Steadiness measure(const std::function<void()>& call, int64_t calls, int64_t warmup, bool rss);
+
+}  // namespace cli

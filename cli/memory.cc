@@ -1,0 +1,142 @@
+// tenure mem | memcheck: what a model needs, and whether calling it leaks.
+#include <fmt/format.h>
+
+#include <fstream>
+#include <iostream>
+
+#include <nlohmann/json.hpp>
+
+#include "commands.h"
+#include "terminal.h"
+
+namespace cli {
+
+using namespace tenure;
+
+memory::Steadiness measure(const std::function<void()>& call, int64_t calls, int64_t warmup, bool rss) {
+  return memory::steadiness(call, {.calls = calls, .warmup = warmup, .rss = rss});
+}
+
+namespace {
+
+std::vector<Shape> batch_shapes(const Model& model, int64_t batch) {
+  std::vector<Shape> shapes;
+  for (const Tensor& t : model.inputs()) {
+    Shape s = t.shape();
+    s[0] = batch;
+    for (int i = 1; i < s.rank(); ++i)
+      if (s[i] < 0) throw Error(Code::Shape, fmt::format("input {} has unknown sizes besides the batch: {}", i, to_string(t.spec())));
+    shapes.push_back(s);
+  }
+  return shapes;
+}
+
+int plan(const std::string& path, int64_t batch, bool training, bool text, bool json) {
+  Model model = load_model(path);
+  PrepareOptions o;
+  o.shapes = batch_shapes(model, batch);
+  o.training = training;
+  Plan p = model.prepare(o);
+  size_t weights = 0;
+  for (const Variable& v : model.variables()) weights += v.spec().bytes();
+  if (json) {
+    fmt::print("{}\n", nlohmann::ordered_json{{"batch", batch}, {"training", training}, {"peak_bytes", p.peak_bytes()}, {"arena_bytes", p.arena_bytes},
+                                              {"output_bytes", p.output_bytes}, {"constant_bytes", p.constant_bytes}, {"weight_bytes", weights},
+                                              {"lower_bound", p.lower_bound}, {"traced_ops", p.traced_ops}, {"instructions", p.instructions}}
+                           .dump(1));
+    return 0;
+  }
+  fmt::print("{} of {}, batch {}\n", training ? "train step" : "prediction", path, batch);
+  fmt::print("  peak a call   {:>14} bytes  {}\n", grouped(static_cast<int64_t>(p.peak_bytes())), "one arena and the outputs: all that a call takes");
+  fmt::print("  arena         {:>14} bytes  lower bound of this order {} ({:.3f}x)\n", grouped(static_cast<int64_t>(p.arena_bytes)),
+             grouped(static_cast<int64_t>(p.lower_bound)), p.lower_bound ? static_cast<double>(p.arena_bytes) / static_cast<double>(p.lower_bound) : 1.0);
+  fmt::print("  outputs       {:>14} bytes\n", grouped(static_cast<int64_t>(p.output_bytes)));
+  fmt::print("  weights       {:>14} bytes  held by the model\n", grouped(static_cast<int64_t>(weights)));
+  fmt::print("  {} ops traced, {} instructions\n", p.traced_ops, p.instructions);
+  if (text) fmt::print("{}", p.text);
+  return 0;
+}
+
+int check_model(const std::string& path, int64_t iters, const std::string& json_path, bool json) {
+  Model model = load_model(path);
+  Tensors x;
+  SeedGenerator seed(1);
+  for (const Shape& s : batch_shapes(model, 1)) x.push_back(random::uniform(s, seed));
+  Tensors inputs = model.inputs();
+  for (size_t i = 0; i < x.size(); ++i)
+    if (!is_float(inputs[i].dtype())) x[i] = zeros(x[i].shape(), inputs[i].dtype());
+  TensorList args(x);
+  Variables weights = model.trainable_variables();
+  struct Way {
+    const char* name;
+    std::function<void()> call;
+  };
+  Function traced{model};
+  std::vector<Way> ways = {
+      {"eager", [&] { model(args); }},
+      {"traced", [&] { traced.call(args.items()); }},
+      {"tape", [&] { value_and_gradient([&] { return sum(model(args)[0]); }, weights); }},
+      {"symbolic", [&] { model(TensorList(inputs)); }},
+      {"predict", [&] { model.predict(args); }},
+  };
+  if (weights.empty()) ways.erase(ways.begin() + 2);
+  int exit = 0;
+  nlohmann::ordered_json all;
+  all["version"] = 1, all["model"] = path, all["ways"] = nlohmann::ordered_json::array();
+  for (Way& w : ways) {
+    memory::Steadiness s = measure(w.call, iters, 20, true);
+    int code = s.verdict == memory::Verdict::clean ? 0 : s.verdict == memory::Verdict::leak ? 1 : 2;
+    exit = exit == 1 || code == 1 ? 1 : std::max(exit, code);
+    nlohmann::ordered_json row = nlohmann::ordered_json::parse(s.json());
+    row["way"] = w.name;
+    all["ways"].push_back(row);
+    if (!json) {
+      fmt::print("{:<10} {:>12}  live tensors {} -> {}, bytes {} -> {}, {:.1f} us a call\n", w.name, memory::to_string(s.verdict), s.before.tensors, s.after.tensors,
+                 s.before.live_bytes, s.after.live_bytes, s.micros_per_call);
+      if (code != 0) fmt::print("{}", s.text());
+    }
+  }
+  memory::Audit audit = memory::audit();
+  all["audit_ok"] = audit.ok();
+  if (!audit.ok()) exit = 1;
+  if (!json) fmt::print("{}", audit.text());
+  all["exit"] = exit;
+  if (json) fmt::print("{}\n", all.dump(1));
+  if (!json_path.empty()) std::ofstream(json_path) << all.dump(1) << '\n';
+  return exit;
+}
+
+}  // namespace
+
+void add_mem(CLI::App& app, Action& action) {
+  auto* mem = app.add_subcommand("mem", "Memory: what a model will need, before anything runs");
+  mem->require_subcommand(1);
+  auto* c = mem->add_subcommand("plan", "Print peak bytes of a call, before anything runs");
+  auto path = std::make_shared<std::string>();
+  auto batch = std::make_shared<int64_t>(1);
+  auto training = std::make_shared<bool>(false), text = std::make_shared<bool>(false), json = std::make_shared<bool>(false);
+  c->add_option("model", *path, "A .keras file")->required();
+  c->add_option("--batch", *batch, "Examples a call")->capture_default_str()->check(CLI::PositiveNumber);
+  c->add_flag("--train", *training, "Plan the train step (the model must be compiled)");
+  c->add_flag("--instructions", *text, "Print every instruction with its place");
+  c->add_flag("--json", *json, "As JSON");
+  c->footer("Example:\n  tenure mem plan model.keras --batch 32\n");
+  c->callback([=, &action] { action = [=] { return plan(*path, *batch, *training, *text, *json); }; });
+}
+
+void add_memcheck(CLI::App& app, Action& action) {
+  auto* c = app.add_subcommand("memcheck", "Does calling this model leak? Exact counts decide");
+  auto path = std::make_shared<std::string>(), file = std::make_shared<std::string>();
+  auto iters = std::make_shared<int64_t>(160);
+  auto json = std::make_shared<bool>(false);
+  c->add_option("model", *path, "A .keras file")->required();
+  c->add_option("--iters", *iters, "Judged calls of each way (growth is confirmed at four times as many)")->capture_default_str()->check(CLI::Range(40, 1 << 24));
+  c->add_option("--json", *file, "Write the verdict to a file; '-' prints it")->expected(0, 1)->default_str("-");
+  c->footer("Exit code: 0 clean, 1 leak, 2 inconclusive, 3 could not run.\nExample:\n  tenure memcheck model.keras --iters 1000 --json verdict.json\n");
+  c->callback([=, &action] {
+    bool print = c->count("--json") > 0 && (file->empty() || *file == "-");
+    action = [=] { return check_model(*path, *iters, print ? "" : *file, print); };
+  });
+}
+
+}  // namespace cli

@@ -1,0 +1,67 @@
+// The arguments of one call of keras.ops as a file has them: tensors, numbers and static parameters, positional, by keyword or in the op's config.
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <tenure/ops.h>
+
+#include "io/archive.h"
+
+namespace tenure::io {
+
+/// Looks arguments up by position and by Keras' name, and remembers which were asked for. Stack-bound: borrows everything it is given.
+class OpArguments {
+ public:
+  OpArguments(const std::string& op, const Json& args, const Json& kwargs, const Json& config, const Tensors& inputs)
+      : op_(op), args_(args), kwargs_(kwargs), config_(config), inputs_(inputs) {}
+
+  const std::string& op() const noexcept { return op_; }
+  Tensor tensor(int position, const char* name);
+  /// A tensor that may be missing or null: then undefined.
+  Tensor maybe_tensor(int position, const char* name);
+  Tensors tensors(int position, const char* name);
+  int64_t integer(int position, const char* name, std::optional<int64_t> otherwise = {});
+  std::optional<int64_t> maybe_integer(int position, const char* name);
+  double number(int position, const char* name, std::optional<double> otherwise = {});
+  std::optional<double> maybe_number(int position, const char* name);
+  bool flag(int position, const char* name, bool otherwise = false);
+  std::string text(int position, const char* name, const std::string& otherwise);
+  /// A number or a list; empty when missing or null. null inside a list is -1.
+  std::vector<int64_t> integers(int position, const char* name);
+  Axes axes(int position, const char* name);
+  Shape shape(int position, const char* name);
+  /// The value as it stands, or null.
+  const Json& value(int position, const char* name);
+  /// Whether a tensor stands there.
+  bool has_tensor(int position, const char* name);
+
+  /// Throws Unsupported naming what was given and never asked for, unless it says nothing (null, false).
+  void finish() const;
+  [[noreturn]] void wrong(const char* name, const Json& got, const char* expected) const;
+
+ private:
+  const Json& find(int position, const char* name);
+  Tensor tensor_from(const Json& j, const char* name) const;
+
+  const std::string& op_;
+  const Json &args_, &kwargs_, &config_;
+  const Tensors& inputs_;
+  std::set<int> used_positions_;
+  std::set<std::string> used_names_;
+};
+
+/// A constant of a file: {"class_name": "__tensor__" or "__numpy__", "config": {"value": nested lists, "dtype"}}, or plain nested lists.
+/// Throws Unsupported for anything else.
+Tensor constant_from(const Json& j);
+
+/// The op of this class, or null.
+using OpRun = Tensors (*)(OpArguments&);
+OpRun find_op(const std::string& op);
+
+/// x[key] as NumPy has it: numbers, slices, new axes and one ellipsis.
+Tensor get_item(Tensor x, const Json& key);
+
+}  // namespace tenure::io

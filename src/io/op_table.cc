@@ -1,0 +1,376 @@
+// keras.ops by class name. One row an op: how its arguments become a call. Nothing here owns anything.
+#include <algorithm>
+#include <array>
+
+#include "base/check.h"
+#include "io/op_arguments.h"
+
+namespace tenure::io {
+
+namespace {
+
+using Args = OpArguments&;
+
+template <Tensor (*F)(Tensor)>
+Tensors one(Args a) { return {F(a.tensor(0, "x"))}; }
+
+template <Tensor (*F)(Tensor, Tensor)>
+Tensors two(Args a) {
+  Tensor x = a.tensor(0, "x1");
+  return {F(std::move(x), a.tensor(1, "x2"))};
+}
+
+template <Tensor (*F)(Tensor, const Axes&, bool)>
+Tensors reduction(Args a) {
+  Tensor x = a.tensor(0, "x");
+  const Axes axes = a.axes(1, "axis");
+  const bool keepdims = a.flag(2, "keepdims");
+  // An empty list of axes reduces nothing; null reduces everything.
+  if (a.value(1, "axis").is_array() && axes.empty()) return {std::move(x)};
+  return {F(std::move(x), axes, keepdims)};
+}
+
+template <Tensor (*F)(Tensor, std::optional<int>, bool)>
+Tensors arg_reduction(Args a) {
+  Tensor x = a.tensor(0, "x");
+  const Axes axes = a.axes(1, "axis");
+  const bool keepdims = a.flag(2, "keepdims");
+  return {F(std::move(x), axes.empty() ? std::optional<int>() : axes[0], keepdims)};
+}
+
+int axis_of(Args a, int position, int otherwise) {
+  const Axes axes = a.axes(position, "axis");
+  if (axes.empty()) return otherwise;
+  if (axes.size() > 1) a.wrong("axis", Json(axes), "one axis");
+  return axes[0];
+}
+
+std::string channels_last(Args a, int position) {
+  const std::string format = a.text(position, "data_format", "channels_last");
+  if (format != "channels_last") a.wrong("data_format", Json(format), "channels_last");
+  return format;
+}
+
+Pair pair_of(Args a, int position, const char* name, std::optional<Pair> otherwise) {
+  const std::vector<int64_t> v = a.integers(position, name);
+  if (v.empty() && otherwise) return *otherwise;
+  if (v.empty() || v.size() > 2) a.wrong(name, Json(v), "one number or two");
+  return Pair(v.front(), v.back());
+}
+
+// ---- elementwise ------------------------------------------------------------------------------------------------------------------
+
+Tensors clip_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  const double low = a.number(1, "x_min");
+  return {clip(std::move(x), low, a.number(2, "x_max"))};
+}
+
+Tensors round_op(Args a) {
+  if (const int64_t decimals = a.integer(1, "decimals", 0); decimals != 0) a.wrong("decimals", Json(decimals), "0");
+  return {tenure::round(a.tensor(0, "x"))};
+}
+
+Tensors where_op(Args a) {
+  Tensor c = a.tensor(0, "condition"), x = a.tensor(1, "x1");
+  return {where(std::move(c), std::move(x), a.tensor(2, "x2"))};
+}
+
+Tensors cast_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  return {cast(std::move(x), dtype_from(a.text(1, "dtype", "float32")))};
+}
+
+Tensors leaky_relu_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  return {leaky_relu(std::move(x), a.number(1, "negative_slope", 0.2))};
+}
+Tensors elu_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  return {elu(std::move(x), a.number(1, "alpha", 1.0))};
+}
+Tensors celu_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  return {celu(std::move(x), a.number(1, "alpha", 1.0))};
+}
+Tensors gelu_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  return {gelu(std::move(x), a.flag(1, "approximate", true))};
+}
+Tensors softmax_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  return {softmax(std::move(x), axis_of(a, 1, -1))};
+}
+Tensors log_softmax_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  return {log_softmax(std::move(x), axis_of(a, 1, -1))};
+}
+Tensors zeros_like_op(Args a) { return {zeros_like(a.tensor(0, "x"))}; }
+Tensors ones_like_op(Args a) { return {ones_like(a.tensor(0, "x"))}; }
+Tensors same_op(Args a) { return {a.tensor(0, "x")}; }
+
+// ---- shape ------------------------------------------------------------------------------------------------------------------------
+
+Tensors reshape_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  return {reshape(std::move(x), a.shape(1, "newshape"))};
+}
+Tensors ravel_op(Args a) { return {reshape(a.tensor(0, "x"), {-1})}; }
+Tensors transpose_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  return {transpose(std::move(x), a.axes(1, "axes"))};
+}
+Tensors swapaxes_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  std::vector<int> order;
+  for (int i = 0; i < x.rank(); ++i) order.push_back(i);
+  const int i = normalize_axis(static_cast<int>(a.integer(1, "axis1")), x.rank()), j = normalize_axis(static_cast<int>(a.integer(2, "axis2")), x.rank());
+  std::swap(order[static_cast<size_t>(i)], order[static_cast<size_t>(j)]);
+  return {transpose(std::move(x), order)};
+}
+Tensors expand_dims_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  for (int axis : a.axes(1, "axis")) x = expand_dims(std::move(x), axis);
+  return {std::move(x)};
+}
+Tensors squeeze_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  return {squeeze(std::move(x), a.axes(1, "axis"))};
+}
+Tensors broadcast_to_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  return {broadcast_to(std::move(x), a.shape(1, "shape"))};
+}
+Tensors concatenate_op(Args a) {
+  Tensors xs = a.tensors(0, "xs");
+  return {concatenate(xs, axis_of(a, 1, 0))};
+}
+Tensors stack_op(Args a) {
+  Tensors xs = a.tensors(0, "x");
+  return {stack(xs, axis_of(a, 1, 0))};
+}
+Tensors split_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  const Json& how = a.value(1, "indices_or_sections");
+  const int axis = axis_of(a, 2, 0);
+  if (how.is_number_integer()) return split(std::move(x), how.get<int64_t>(), axis);
+  return split(std::move(x), a.integers(1, "indices_or_sections"), axis);
+}
+Tensors unstack_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  const std::optional<int64_t> n = a.maybe_integer(1, "num");
+  const int axis = axis_of(a, 2, 0);
+  if (n && x.dim(axis) != *n) a.wrong("num", Json(*n), "the size of the axis");
+  return unstack(std::move(x), axis);
+}
+Tensors tile_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  return {tile(std::move(x), a.integers(1, "repeats"))};
+}
+Tensors repeat_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  const int64_t n = a.integer(1, "repeats");
+  if (a.value(2, "axis").is_null()) return {repeat(reshape(std::move(x), {-1}), n, 0)};
+  return {repeat(std::move(x), n, axis_of(a, 2, 0))};
+}
+Tensors flip_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  return {flip(std::move(x), a.axes(1, "axis"))};
+}
+Tensors pad_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  const Json& width = a.value(1, "pad_width");
+  std::vector<std::pair<int64_t, int64_t>> pads(static_cast<size_t>(x.rank()));
+  auto whole = [](const Json& j) { return j.is_number_integer(); };
+  auto pair = [&](const Json& j) { return j.is_array() && j.size() == 2 && whole(j[0]) && whole(j[1]); };
+  if (whole(width)) std::fill(pads.begin(), pads.end(), std::pair(width.get<int64_t>(), width.get<int64_t>()));
+  else if (pair(width)) std::fill(pads.begin(), pads.end(), std::pair(width[0].get<int64_t>(), width[1].get<int64_t>()));
+  else if (width.is_array() && width.size() == pads.size() && std::all_of(width.begin(), width.end(), pair))
+    for (size_t i = 0; i < pads.size(); ++i) pads[i] = {width[i][0].get<int64_t>(), width[i][1].get<int64_t>()};
+  else a.wrong("pad_width", width, "a pair for each axis");
+  const std::string mode = a.text(2, "mode", "constant");
+  return {pad(std::move(x), pads, mode, a.number(3, "constant_values", 0.0))};
+}
+Tensors get_item_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  return {get_item(std::move(x), a.value(1, "key"))};
+}
+
+// ---- indices, linear algebra, images ------------------------------------------------------------------------------------------------
+
+Tensors take_op(Args a) {
+  Tensor x = a.tensor(0, "x"), i = a.tensor(1, "indices");
+  const Axes axes = a.axes(2, "axis");
+  return {take(std::move(x), std::move(i), axes.empty() ? std::optional<int>() : axes[0])};
+}
+Tensors take_along_axis_op(Args a) {
+  Tensor x = a.tensor(0, "x"), i = a.tensor(1, "indices");
+  return {take_along_axis(std::move(x), std::move(i), static_cast<int>(a.integer(2, "axis")))};
+}
+Tensors one_hot_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  const int64_t classes = a.integer(1, "num_classes");
+  const int axis = axis_of(a, 2, -1);
+  return {one_hot(std::move(x), classes, axis, dtype_from(a.text(3, "dtype", "float32")))};
+}
+Tensors cumsum_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  if (a.value(1, "axis").is_null()) return {cumsum(reshape(std::move(x), {-1}), 0)};
+  return {cumsum(std::move(x), axis_of(a, 1, 0))};
+}
+Tensors matmul_op(Args a) {
+  Tensor x = a.tensor(0, "x1");
+  return {matmul(std::move(x), a.tensor(1, "x2"))};
+}
+template <Tensor (*F)(Tensor, const PoolOptions&)>
+Tensors pool_op(Args a) {
+  Tensor x = a.tensor(0, "inputs");
+  const Pair size = pair_of(a, 1, "pool_size", {});
+  const Pair strides = pair_of(a, 2, "strides", size);
+  const std::string padding = a.text(3, "padding", "valid");
+  channels_last(a, 4);
+  if (x.rank() != 4) fail(Code::Unsupported, "{}: pooling of {}, expected images", a.op(), x.spec());
+  return {F(std::move(x), {.pool_size = size, .strides = strides, .padding = padding})};
+}
+
+template <Tensor (*F)(Tensor, Tensor, const ConvOptions&, Tensor)>
+Tensors conv_op(Args a) {
+  Tensor x = a.tensor(0, "inputs"), k = a.tensor(1, "kernel");
+  const Pair strides = pair_of(a, 2, "strides", Pair(1));
+  const std::string padding = a.text(3, "padding", "valid");
+  channels_last(a, 4);
+  const Pair dilation = pair_of(a, 5, "dilation_rate", Pair(1));
+  if (x.rank() != 4) fail(Code::Unsupported, "{}: convolution of {}, expected images", a.op(), x.spec());
+  return {F(std::move(x), std::move(k), {.strides = strides, .padding = padding, .dilation_rate = dilation}, {})};
+}
+
+struct Row {
+  std::string_view name;
+  OpRun run;
+};
+
+// Sorted by name.
+constexpr std::array rows = std::to_array<Row>({
+    {"Abs", one<tenure::abs>},
+    {"Absolute", one<tenure::abs>},
+    {"Add", two<add>},
+    {"All", reduction<all>},
+    {"Amax", reduction<tenure::max>},
+    {"Amin", reduction<tenure::min>},
+    {"Any", reduction<any>},
+    {"Arccos", one<arccos>},
+    {"Arcsin", one<arcsin>},
+    {"Arctan", one<arctan>},
+    {"Argmax", arg_reduction<argmax>},
+    {"Argmin", arg_reduction<argmin>},
+    {"AveragePool", pool_op<average_pool2d>},
+    {"BroadcastTo", broadcast_to_op},
+    {"Cast", cast_op},
+    {"Ceil", one<tenure::ceil>},
+    {"Celu", celu_op},
+    {"Clip", clip_op},
+    {"Concatenate", concatenate_op},
+    {"Conv", conv_op<conv2d>},
+    {"Copy", same_op},
+    {"Cos", one<tenure::cos>},
+    {"Cosh", one<tenure::cosh>},
+    {"Cumsum", cumsum_op},
+    {"DepthwiseConv", conv_op<depthwise_conv2d>},
+    {"Divide", two<divide>},
+    {"Elu", elu_op},
+    {"Equal", two<equal>},
+    {"Erf", one<tenure::erf>},
+    {"Exp", one<tenure::exp>},
+    {"ExpandDims", expand_dims_op},
+    {"Expm1", one<tenure::expm1>},
+    {"Flip", flip_op},
+    {"Floor", one<tenure::floor>},
+    {"FloorDivide", two<floor_divide>},
+    {"Gelu", gelu_op},
+    {"GetItem", get_item_op},
+    {"Greater", two<greater>},
+    {"GreaterEqual", two<greater_equal>},
+    {"HardSigmoid", one<hard_sigmoid>},
+    {"HardSilu", one<hard_silu>},
+    {"HardTanh", one<hard_tanh>},
+    {"Isfinite", one<isfinite>},
+    {"Isinf", one<isinf>},
+    {"Isnan", one<isnan>},
+    {"LeakyRelu", leaky_relu_op},
+    {"Less", two<less>},
+    {"LessEqual", two<less_equal>},
+    {"Log", one<tenure::log>},
+    {"Log1p", one<tenure::log1p>},
+    {"LogSigmoid", one<log_sigmoid>},
+    {"LogSoftmax", log_softmax_op},
+    {"LogicalAnd", two<logical_and>},
+    {"LogicalNot", one<logical_not>},
+    {"LogicalOr", two<logical_or>},
+    {"LogicalXor", two<logical_xor>},
+    {"Logsumexp", reduction<logsumexp>},
+    {"Matmul", matmul_op},
+    {"Max", reduction<tenure::max>},
+    {"MaxPool", pool_op<max_pool2d>},
+    {"Maximum", two<maximum>},
+    {"Mean", reduction<mean>},
+    {"Min", reduction<tenure::min>},
+    {"Minimum", two<minimum>},
+    {"Mish", one<mish>},
+    {"Mod", two<mod>},
+    {"Multiply", two<multiply>},
+    {"Negative", one<negative>},
+    {"NotEqual", two<not_equal>},
+    {"OneHot", one_hot_op},
+    {"OnesLike", ones_like_op},
+    {"Pad", pad_op},
+    {"Power", two<power>},
+    {"Prod", reduction<prod>},
+    {"Ravel", ravel_op},
+    {"Reciprocal", one<reciprocal>},
+    {"Relu", one<relu>},
+    {"Relu6", one<relu6>},
+    {"Repeat", repeat_op},
+    {"Reshape", reshape_op},
+    {"Round", round_op},
+    {"Rsqrt", one<rsqrt>},
+    {"Selu", one<selu>},
+    {"Sigmoid", one<sigmoid>},
+    {"Sign", one<sign>},
+    {"Silu", one<silu>},
+    {"Sin", one<tenure::sin>},
+    {"Sinh", one<tenure::sinh>},
+    {"Softmax", softmax_op},
+    {"Softplus", one<softplus>},
+    {"Softsign", one<softsign>},
+    {"Split", split_op},
+    {"Sqrt", one<tenure::sqrt>},
+    {"Square", one<square>},
+    {"Squeeze", squeeze_op},
+    {"Stack", stack_op},
+    {"Std", reduction<tenure::std>},
+    {"StopGradient", one<stop_gradient>},
+    {"Subtract", two<subtract>},
+    {"Sum", reduction<sum>},
+    {"Swapaxes", swapaxes_op},
+    {"Take", take_op},
+    {"TakeAlongAxis", take_along_axis_op},
+    {"Tan", one<tenure::tan>},
+    {"Tanh", one<tenure::tanh>},
+    {"TanhShrink", one<tanh_shrink>},
+    {"Tile", tile_op},
+    {"Transpose", transpose_op},
+    {"TrueDivide", two<divide>},
+    {"Unstack", unstack_op},
+    {"Var", reduction<var>},
+    {"Where", where_op},
+    {"ZerosLike", zeros_like_op},
+});
+
+}  // namespace
+
+OpRun find_op(const std::string& op) {
+  const auto* it = std::lower_bound(rows.begin(), rows.end(), op, [](const Row& r, const std::string& name) { return r.name < name; });
+  return it != rows.end() && it->name == op ? it->run : nullptr;
+}
+
+}  // namespace tenure::io

@@ -1,0 +1,36 @@
+// An op of keras.ops as a node of a loaded model: kept as the file has it, so that it is written back the same.
+#pragma once
+
+#include <string>
+
+#include <tenure/layer.h>
+
+#include "io/archive.h"
+
+namespace tenure::io {
+
+/// A layer without weights that applies one class of keras.ops. `args` and `kwargs` are the call's arguments as JSON text, tensors in
+/// them as {"class_name": "__keras_tensor__"} in the order of the layer's inputs.
+struct Operation {
+  std::string module, op, config = "{}", args = "[]", kwargs = "{}";
+  std::string name = {};
+  bool trainable = true;
+  DTypePolicy dtype = {};
+  operator Layer() const;
+};
+
+/// Whether a layer stands for an op, which has no weights and no place in weight files.
+bool is_operation(const LayerBody& layer);
+/// What it was made from. Throws Internal for another layer.
+const Operation& operation_of(const LayerBody& layer);
+
+/// Whether Keras' op of this class name ("GetItem") can be run.
+bool has_operation(const std::string& op);
+
+/// Arguments with tensors replaced by placeholders; `count` is how many there are.
+bool is_keras_tensor(const Json& j);
+
+/// Makes Operation known to the layer registry, so that models with ops can be cloned. Cheap after the first call.
+void register_operations();
+
+}  // namespace tenure::io

@@ -1,0 +1,281 @@
+// Does it leak? An action is repeated, the exact counts after each call are judged by their floors. Nothing here owns tensors.
+// A series is kept as the lowest and highest value of each block (a sixteenth of the judged calls), so that judging itself does not grow.
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <map>
+
+#include <nlohmann/json.hpp>
+
+#include "base/check.h"
+#include "memory/holders.h"
+#include "memory/os.h"
+
+namespace tenure::memory {
+
+const char* to_string(Verdict v) noexcept {
+  constexpr const char* names[] = {"clean", "leak", "inconclusive"};
+  return names[static_cast<size_t>(v)];
+}
+
+namespace {
+
+constexpr int64_t kBlocks = 16;
+constexpr size_t kBytes = kinds, kKeys = kinds + 1;  // a series for each kind, one for live bytes
+using Counts = std::array<int64_t, kKeys>;
+
+Counts counts_now() noexcept {
+  size_t live[kinds];
+  live_counts(live);
+  Counts c;
+  for (size_t k = 0; k < kinds; ++k) c[k] = static_cast<int64_t>(live[k]);
+  c[kBytes] = static_cast<int64_t>(live_bytes());
+  return c;
+}
+
+struct Block {
+  Counts low, high;
+};
+
+struct Floors {
+  int64_t low[4], high_first;  // lowest of each quarter, highest of the first
+};
+
+Floors floors_of(const std::vector<Block>& blocks, size_t key) {
+  Floors f{{INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX}, INT64_MIN};
+  for (size_t b = 0; b < blocks.size(); ++b) {
+    size_t quarter = b * 4 / blocks.size();
+    f.low[quarter] = std::min(f.low[quarter], blocks[b].low[key]);
+    if (quarter == 0) f.high_first = std::max(f.high_first, blocks[b].high[key]);
+  }
+  return f;
+}
+
+// The z of Mann and Kendall's test for a trend (Kendall, Rank Correlation Methods, 1975), with the correction for ties.
+double trend(const std::vector<Block>& blocks, size_t key) {
+  auto n = static_cast<double>(blocks.size());
+  int64_t s = 0;
+  std::map<int64_t, int64_t> ties;
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    ++ties[blocks[i].low[key]];
+    for (size_t j = i + 1; j < blocks.size(); ++j) s += (blocks[j].low[key] > blocks[i].low[key]) - (blocks[j].low[key] < blocks[i].low[key]);
+  }
+  double variance = n * (n - 1) * (2 * n + 5);
+  for (auto& [value, count] : ties) {
+    auto t = static_cast<double>(count);
+    variance -= t * (t - 1) * (2 * t + 5);
+  }
+  variance /= 18;
+  if (variance <= 0 || s == 0) return 0;
+  return (static_cast<double>(s) - (s > 0 ? 1 : -1)) / std::sqrt(variance);
+}
+
+// One series at the present length. `inconclusive` means: the floor rises, but not steadily.
+Verdict judge(const std::vector<Block>& blocks, size_t key) {
+  Floors f = floors_of(blocks, key);
+  if (f.low[3] <= f.low[2] || f.low[3] <= f.low[0]) return Verdict::clean;  // a plateau, or a sawtooth that came down again
+  auto first = static_cast<double>(f.low[2] - f.low[0]), second = static_cast<double>(f.low[3] - f.low[1]);
+  bool steady = first > 0 && second >= first / 2 && second <= first * 2 && trend(blocks, key) > 2.58;
+  return f.low[3] > f.high_first && steady ? Verdict::leak : Verdict::inconclusive;
+}
+
+// Repeats the action and keeps what was seen.
+class Trial {
+ public:
+  Trial(const std::function<void()>& action, const SteadyOptions& options) : action_(action), options_(options), per_(std::min(kBlocks, options.calls)) {
+    blocks_.reserve(static_cast<size_t>(16 * kBlocks));
+    samples_.reserve(options.rss ? 1200 : 0);
+  }
+
+  void run(int64_t until) {
+    for (; calls_ < until; ++calls_) {
+      auto start = std::chrono::steady_clock::now();
+      action_();
+      double took = std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
+      auto block = static_cast<size_t>(calls_ * per_ / options_.calls);
+      Counts now = counts_now();
+      if (block == blocks_.size()) {
+        finish_block();
+        blocks_.push_back({now, now});
+      }
+      Block& b = blocks_[block];
+      for (size_t k = 0; k < kKeys; ++k) b.low[k] = std::min(b.low[k], now[k]), b.high[k] = std::max(b.high[k], now[k]);
+      micros_ += took, ++timed_;
+      if (options_.rss && calls_ % std::max<int64_t>(1, options_.calls / 64) == 0) samples_.emplace_back(static_cast<double>(calls_), static_cast<double>(resident().total));
+    }
+  }
+  Verdict verdict() const {
+    Verdict all = Verdict::clean;
+    for (size_t k = 0; k < kKeys; ++k) {
+      Verdict v = judge(blocks_, k);
+      if (v == Verdict::leak) return v;
+      if (v == Verdict::inconclusive) all = v;
+    }
+    return all;
+  }
+  bool rises(size_t key) const { return judge(blocks_, key) != Verdict::clean; }
+  /// Growth of a series' floor, a call.
+  double slope(size_t key) const {
+    Floors f = floors_of(blocks_, key);
+    return static_cast<double>(f.low[3] - f.low[0]) / (0.75 * static_cast<double>(calls_));
+  }
+  int64_t calls() const noexcept { return calls_; }
+  /// The mean of the quietest block: only the action is timed.
+  double micros() {
+    finish_block();
+    return best_;
+  }
+  // Least squares with its 95 % interval.
+  void fit_rss(Steadiness& s) const {
+    if (samples_.size() < 3) return;
+    auto n = static_cast<double>(samples_.size());
+    double mx = 0, my = 0, sxx = 0, sxy = 0, rest = 0;
+    for (auto& [x, y] : samples_) mx += x / n, my += y / n;
+    for (auto& [x, y] : samples_) sxx += (x - mx) * (x - mx), sxy += (x - mx) * (y - my);
+    s.rss_slope = sxy / sxx;
+    for (auto& [x, y] : samples_) {
+      double r = y - my - s.rss_slope * (x - mx);
+      rest += r * r;
+    }
+    double half = (n > 30 ? 1.96 : 2.2) * std::sqrt(rest / (n - 2) / sxx);
+    s.rss_slope_low = s.rss_slope - half, s.rss_slope_high = s.rss_slope + half;
+    s.rss_conclusive = half <= 64;
+  }
+
+ private:
+  void finish_block() {
+    if (timed_) best_ = best_ < 0 ? micros_ / static_cast<double>(timed_) : std::min(best_, micros_ / static_cast<double>(timed_));
+    micros_ = 0, timed_ = 0;
+  }
+
+  const std::function<void()>& action_;
+  const SteadyOptions& options_;
+  int64_t per_, calls_ = 0, timed_ = 0;
+  double micros_ = 0, best_ = -1;
+  std::vector<Block> blocks_;
+  std::vector<std::pair<double, double>> samples_;
+};
+
+// Who holds the newest of `objects` (by birth, ascending): one line a path, each once.
+std::vector<std::string> holders_of(const HolderGraph& graph, const std::vector<const Counted*>& objects) {
+  std::vector<std::string> lines;
+  for (size_t i = objects.size(); i-- > 0 && i + 4 > objects.size();)
+    for (auto& path : graph.paths(objects[i], 3)) {
+      std::string line;
+      for (const Hop& h : path) line += fmt::format("{}{}{}{}", line.empty() ? "" : " <- ", h.holder, h.label.empty() ? "" : " as ", h.label);
+      if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(std::move(line));
+    }
+  if (lines.size() > 6) lines.resize(6);
+  return lines;
+}
+
+struct Since {
+  std::map<std::string, Account> accounts;
+  uint64_t mark = 0;
+};
+
+Since remember() {
+  Since s;
+  for (Account& a : accounts()) s.accounts[a.path] = a;
+  s.mark = birth_mark();
+  return s;
+}
+
+// Accounts whose live buffers grew, then kinds that grew beside them, each with who holds the newest.
+std::vector<Growth> growing(const Trial& trial, const Since& before) {
+  std::vector<Growth> out;
+  HolderGraph graph = HolderGraph::gather();
+  std::sort(graph.objects.begin(), graph.objects.end(), [](const Counted* a, const Counted* b) { return a->birth() < b->birth(); });
+  auto newest = [&](auto&& wanted) {
+    std::vector<const Counted*> found;
+    for (const Counted* c : graph.objects)
+      if (c->birth() > before.mark && wanted(*c)) found.push_back(c);
+    return found;
+  };
+  auto calls = static_cast<double>(trial.calls());
+  double buffers = 0;
+  for (const Account& a : accounts()) {
+    auto it = before.accounts.find(a.path);
+    auto count = static_cast<double>(a.live_count) - static_cast<double>(it == before.accounts.end() ? 0 : it->second.live_count);
+    auto bytes = static_cast<double>(a.live_bytes) - static_cast<double>(it == before.accounts.end() ? 0 : it->second.live_bytes);
+    if (count < std::max(2.0, calls / 1000) && bytes < std::max(64.0, calls / 10)) continue;
+    auto objects = newest([&](const Counted& c) { return c.kind() == Kind::storage && path_of(c.account()) == a.path; });
+    out.push_back({a.path, count / calls, bytes / calls, holders_of(graph, objects)});
+    buffers += count / calls;
+  }
+  std::stable_sort(out.begin(), out.end(), [](const Growth& a, const Growth& b) { return a.bytes_per_call > b.bytes_per_call; });
+  if (out.size() > 8) out.resize(8);
+  for (size_t k = 0; k < kinds; ++k) {
+    auto kind = static_cast<Kind>(k);
+    if (!trial.rises(k) || trial.slope(k) <= 0) continue;
+    if ((kind == Kind::storage || kind == Kind::tensor) && trial.slope(k) <= buffers * 1.25) continue;  // told by the accounts above
+    auto objects = newest([&](const Counted& c) { return c.kind() == kind; });
+    out.push_back({fmt::format("{} objects", to_string(kind)), trial.slope(k), 0, holders_of(graph, objects)});
+  }
+  return out;
+}
+
+}  // namespace
+
+Steadiness steadiness(const std::function<void()>& action, const SteadyOptions& options) {
+  check(static_cast<bool>(action), Code::InvalidArgument, "steadiness: expected an action to repeat, got an empty function");
+  check(options.calls >= 8 && options.warmup >= 0, Code::InvalidArgument, "steadiness: expected at least 8 calls and a warm-up of 0 or more, got {} and {}", options.calls,
+        options.warmup);
+  for (int64_t i = 0; i < options.warmup; ++i) action();
+  Steadiness s;
+  Since before = remember();
+  s.before = now(options.rss);
+  Trial trial(action, options);
+  trial.run(options.calls);
+  s.verdict = trial.verdict();
+  // A rising floor is looked at again over four times as many calls; what is still open, over twice and four times that.
+  for (int64_t times = 4; s.verdict != Verdict::clean && times <= 16; times *= 2) {
+    trial.run(times * options.calls);
+    s.verdict = trial.verdict();
+    if (s.verdict == Verdict::leak) break;
+  }
+  s.calls = trial.calls();
+  s.micros_per_call = trial.micros();
+  s.after = now(options.rss);
+  trial.fit_rss(s);
+  if (s.verdict != Verdict::clean) s.growing = growing(trial, before);
+  return s;
+}
+
+void expect_steady(const std::function<void()>& action, const SteadyOptions& options) {
+  Steadiness s = steadiness(action, options);
+  if (s.verdict != Verdict::clean) fail(Code::InvalidArgument, "expected a steady state, got:\n{}", s.text());
+}
+
+std::string Steadiness::text() const {
+  auto change = [](size_t a, size_t b) { return a == b ? fmt::format("{}", a) : fmt::format("{} -> {}", a, b); };
+  std::string out = fmt::format("{} after {} calls: {} bytes, {} buffers, {} tensors, {} nodes, {} objects; {:.2f} us a call\n", to_string(verdict), calls,
+                                change(before.live_bytes, after.live_bytes), change(before.buffers, after.buffers), change(before.tensors, after.tensors),
+                                change(before.nodes, after.nodes), change(before.objects, after.objects), micros_per_call);
+  for (const Growth& g : growing) {
+    out += fmt::format("  {:+.3f} a call, {:+.1f} bytes a call: {}\n", g.per_call, g.bytes_per_call, g.what);
+    for (const std::string& h : g.holders) out += fmt::format("    held by {}\n", h);
+  }
+  if (after.rss_bytes)
+    out += fmt::format("  RSS {:+.1f} bytes a call, 95 % interval [{:.1f}, {:.1f}]{}\n", rss_slope, rss_slope_low, rss_slope_high, rss_conclusive ? "" : " (inconclusive)");
+  if (verdict == Verdict::clean) out += fmt::format("  the slowest leak that is surely seen: one object in {} calls\n", std::max<int64_t>(1, calls / 8));
+  return out;
+}
+
+std::string Steadiness::json() const {
+  auto counts = [](const Now& n) {
+    nlohmann::ordered_json j;
+    j["live_bytes"] = n.live_bytes, j["buffers"] = n.buffers, j["tensors"] = n.tensors, j["nodes"] = n.nodes, j["objects"] = n.objects, j["rss_bytes"] = n.rss_bytes;
+    return j;
+  };
+  nlohmann::ordered_json j;
+  j["version"] = 1, j["verdict"] = to_string(verdict), j["calls"] = calls, j["micros_per_call"] = micros_per_call;
+  j["before"] = counts(before), j["after"] = counts(after);
+  j["rss"] = {{"slope", rss_slope}, {"low", rss_slope_low}, {"high", rss_slope_high}, {"conclusive", rss_conclusive}};
+  j["growing"] = nlohmann::ordered_json::array();
+  for (const Growth& g : growing) j["growing"].push_back({{"what", g.what}, {"per_call", g.per_call}, {"bytes_per_call", g.bytes_per_call}, {"holders", g.holders}});
+  return j.dump(1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+}  // namespace tenure::memory

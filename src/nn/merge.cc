@@ -1,0 +1,128 @@
+// Merging layers: several tensors into one; none has weights.
+#include <algorithm>
+
+#include "nn/families.h"
+
+namespace tenure {
+namespace layers {
+
+namespace {
+
+// Inputs of a lower rank get dimensions of 1 behind the batch, as in Keras.
+void align(Tensors& xs, const std::string& layer, size_t least, size_t most = SIZE_MAX) {
+  check(xs.size() >= least && xs.size() <= most, Code::InvalidArgument, "{}: expected {}{} inputs, got {}", layer, least == most ? "" : "at least ", least, xs.size());
+  int rank = 0;
+  for (const Tensor& x : xs) rank = std::max(rank, x.rank());
+  for (Tensor& x : xs)
+    while (x.rank() < rank) x = expand_dims(std::move(x), std::min(1, x.rank()));
+}
+
+Tensor fold(Tensors xs, Tensor (*f)(Tensor, Tensor)) {
+  Tensor y = std::move(xs[0]);
+  for (size_t i = 1; i < xs.size(); ++i) y = f(std::move(y), std::move(xs[i]));
+  return y;
+}
+Tensors one(Tensor t) {
+  Tensors out;
+  out.push_back(std::move(t));
+  return out;
+}
+
+// One merging layer of aggregate C: every input in turn by `f`.
+template <class C, Tensor (*f)(Tensor, Tensor)>
+class Folded : public LayerOf<C> {
+ public:
+  using LayerOf<C>::LayerOf;
+  Tensors call_all(Tensors xs, const Call&) override {
+    align(xs, this->name(), 2);
+    return one(fold(std::move(xs), f));
+  }
+};
+
+}  // namespace
+
+// ---- Add ------------------------------------------------------------------------------------------------------------------------
+
+void fields(Fields&, Add&) {}
+Add::operator Layer() const { return make_layer<Folded<Add, add>>(*this); }
+Outputs Add::operator()(TensorList x) const&& { return Layer(*this)(std::move(x)); }
+
+// ---- Subtract -------------------------------------------------------------------------------------------------------------------
+
+void fields(Fields&, Subtract&) {}
+
+class SubtractLayer final : public LayerOf<Subtract> {
+ public:
+  using LayerOf::LayerOf;
+  Tensors call_all(Tensors xs, const Call&) override {
+    align(xs, name(), 2, 2);
+    return one(subtract(std::move(xs[0]), std::move(xs[1])));
+  }
+};
+Subtract::operator Layer() const { return make_layer<SubtractLayer>(*this); }
+Outputs Subtract::operator()(TensorList x) const&& { return Layer(*this)(std::move(x)); }
+
+// ---- Multiply -------------------------------------------------------------------------------------------------------------------
+
+void fields(Fields&, Multiply&) {}
+Multiply::operator Layer() const { return make_layer<Folded<Multiply, multiply>>(*this); }
+Outputs Multiply::operator()(TensorList x) const&& { return Layer(*this)(std::move(x)); }
+
+// ---- Average --------------------------------------------------------------------------------------------------------------------
+
+void fields(Fields&, Average&) {}
+
+class AverageLayer final : public LayerOf<Average> {
+ public:
+  using LayerOf::LayerOf;
+  Tensors call_all(Tensors xs, const Call&) override {
+    align(xs, name(), 2);
+    auto n = static_cast<double>(xs.size());
+    return one(divide(fold(std::move(xs), add), n));
+  }
+};
+Average::operator Layer() const { return make_layer<AverageLayer>(*this); }
+Outputs Average::operator()(TensorList x) const&& { return Layer(*this)(std::move(x)); }
+
+// ---- Maximum, Minimum -----------------------------------------------------------------------------------------------------------
+
+void fields(Fields&, Maximum&) {}
+Maximum::operator Layer() const { return make_layer<Folded<Maximum, maximum>>(*this); }
+Outputs Maximum::operator()(TensorList x) const&& { return Layer(*this)(std::move(x)); }
+
+void fields(Fields&, Minimum&) {}
+Minimum::operator Layer() const { return make_layer<Folded<Minimum, minimum>>(*this); }
+Outputs Minimum::operator()(TensorList x) const&& { return Layer(*this)(std::move(x)); }
+
+// ---- Concatenate ----------------------------------------------------------------------------------------------------------------
+
+void fields(Fields& v, Concatenate& c) { v("axis", c.axis); }
+
+class ConcatenateLayer final : public LayerOf<Concatenate> {
+ public:
+  using LayerOf::LayerOf;
+  Tensors call_all(Tensors xs, const Call&) override {
+    check(!xs.empty(), Code::InvalidArgument, "{}: expected at least one input", name());
+    DType t = xs[0].dtype();
+    for (const Tensor& x : xs) t = promote(t, x.dtype());
+    for (Tensor& x : xs)
+      if (x.dtype() != t) x = cast(std::move(x), t);
+    return one(concatenate(xs, config.axis));
+  }
+};
+Concatenate::operator Layer() const { return make_layer<ConcatenateLayer>(*this); }
+Outputs Concatenate::operator()(TensorList x) const&& { return Layer(*this)(std::move(x)); }
+
+}  // namespace layers
+
+void register_merge(LayerRegistry& r) {
+  r.add<layers::Add>("Add");
+  r.add<layers::Subtract>("Subtract");
+  r.add<layers::Multiply>("Multiply");
+  r.add<layers::Average>("Average");
+  r.add<layers::Maximum>("Maximum");
+  r.add<layers::Minimum>("Minimum");
+  r.add<layers::Concatenate>("Concatenate");
+}
+
+}  // namespace tenure

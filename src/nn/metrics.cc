@@ -1,0 +1,255 @@
+// Metrics: functions that are averaged, and their counted bodies.
+#include <tenure/losses.h>
+#include <tenure/ops.h>
+
+#include "core/context.h"
+#include "nn/losses.h"
+#include "nn/metric_body.h"
+
+namespace tenure {
+
+using memory::HeldOf;
+using nn::Json;
+
+// ---- functions of (y_true, y_pred): one value a sample -------------------------------------------------------------------------------
+
+namespace {
+
+Tensor binary_matches(Tensor t, Tensor p, double threshold) {
+  if (!is_float(p.dtype())) p = cast(std::move(p), float32);
+  auto [a, b] = nn::same_rank(std::move(t), std::move(p));
+  Tensor said = greater(std::move(b), threshold);
+  if (a.dtype() == bool_) return cast(equal(std::move(a), std::move(said)), float32);
+  return cast(equal(a, cast(std::move(said), a.dtype())), float32);
+}
+
+Tensor categorical_matches(Tensor t, Tensor p) { return cast(equal(argmax(std::move(t), -1), argmax(std::move(p), -1)), float32); }
+
+Tensor sparse_matches(Tensor t, Tensor p) {
+  if (t.rank() == p.rank() && t.rank() > 0 && t.shape().back() == 1) t = squeeze(std::move(t), {-1});
+  Tensor best = argmax(std::move(p), -1);
+  return cast(equal(cast(std::move(t), best.dtype()), std::move(best)), float32);
+}
+
+Tensor binary_half(Tensor t, Tensor p) { return binary_matches(std::move(t), std::move(p), 0.5); }
+Tensor mse(Tensor t, Tensor p) { return losses::mean_squared_error(std::move(t), std::move(p)); }
+Tensor mae(Tensor t, Tensor p) { return losses::mean_absolute_error(std::move(t), std::move(p)); }
+Tensor bce(Tensor t, Tensor p) { return losses::binary_crossentropy(std::move(t), std::move(p)); }
+Tensor cce(Tensor t, Tensor p) { return losses::categorical_crossentropy(std::move(t), std::move(p)); }
+Tensor scce(Tensor t, Tensor p) { return losses::sparse_categorical_crossentropy(std::move(t), std::move(p)); }
+
+struct Class {
+  const char* name;
+  const char* alias;
+  MetricBody::Kind kind;
+  Tensor (*f)(Tensor, Tensor);
+};
+using MetricKind = MetricBody::Kind;
+constexpr Class classes[] = {
+    {"Accuracy", "acc", MetricKind::accuracy, nullptr},
+    {"BinaryAccuracy", nullptr, MetricKind::function, binary_half},
+    {"CategoricalAccuracy", nullptr, MetricKind::function, categorical_matches},
+    {"SparseCategoricalAccuracy", nullptr, MetricKind::function, sparse_matches},
+    {"MeanSquaredError", "mse", MetricKind::function, mse},
+    {"MeanAbsoluteError", "mae", MetricKind::function, mae},
+    {"BinaryCrossentropy", "bce", MetricKind::function, bce},
+    {"CategoricalCrossentropy", "cce", MetricKind::function, cce},
+    {"SparseCategoricalCrossentropy", "scce", MetricKind::function, scce},
+    {"Mean", nullptr, MetricKind::mean, nullptr},
+    {"Sum", nullptr, MetricKind::sum, nullptr},
+};
+
+const Class& class_named(const std::string& name) {
+  std::string known;
+  for (const Class& c : classes) {
+    if (name == c.name || name == nn::snake_case(c.name) || (c.alias && nn::snake_case(name) == c.alias)) return c;
+    known += (known.empty() ? "" : ", ") + nn::snake_case(c.name);
+  }
+  fail(Code::NotFound, "metric: there is no '{}'; there are: {}", name, known);
+}
+
+Metric handle(MetricBody* b) {
+  HeldOf<MetricBody> held(b);
+  return Metric(b);
+}
+
+Metric of(MetricKind kind, const char* class_name, const std::string& name, Metric::Function f, Json extra = Json::object()) {
+  Json config{{"name", name}, {"dtype", "float32"}};
+  config.update(extra);
+  return handle(new MetricBody(kind, name, std::move(f), nn::envelope("keras.metrics", class_name, std::move(config))));
+}
+
+Variable scalar(const std::string& name) {
+  Eagerly eagerly;
+  Variable v(zeros({}), VariableOptions{name, false});
+  return v;
+}
+
+}  // namespace
+
+// ---- MetricBody -----------------------------------------------------------------------------------------------------------------------
+
+MetricBody::MetricBody(Kind kind, std::string name, Metric::Function f, Json json)
+    : Counted(memory::Kind::metric), kind_(kind), name_(std::move(name)), f_(std::move(f)), json_(std::move(json)) {
+  total_ = HeldOf<VariableBody>(scalar(name_ + "/total").body());
+  if (kind_ != Kind::sum) count_ = HeldOf<VariableBody>(scalar(name_ + "/count").body());
+}
+
+MetricBody* MetricBody::fresh() const { return new MetricBody(kind_, name_, kind_ == Kind::accuracy ? nullptr : f_, json_); }
+
+void MetricBody::choose(const Shape& t, const Shape& p) {
+  if (kind_ != Kind::accuracy || f_) return;
+  check(p.rank() >= 1, Code::Shape, "metric {}: expected predictions of rank 1 or more, got {}", name_, p);
+  if (p.back() == 1) chosen_ = "binary_accuracy", f_ = binary_half;
+  else if (t.rank() == p.rank() && t.rank() > 0 && t.back() == p.back()) chosen_ = "categorical_accuracy", f_ = categorical_matches;
+  else chosen_ = "sparse_categorical_accuracy", f_ = sparse_matches;
+}
+
+void MetricBody::update(Tensor a, Tensor b, Tensor weight) {
+  memory::Enter at(std::string_view("metric"));
+  if (kind_ == Kind::mean || kind_ == Kind::sum) return add(std::move(a), std::move(b));
+  check(b.defined(), Code::InvalidArgument, "metric {}: expected targets and predictions", name_);
+  choose(a.shape(), b.shape());
+  add(f_(std::move(a), std::move(b)), std::move(weight));
+}
+
+void MetricBody::add(Tensor values, Tensor weight) {
+  if (values.dtype() != float32) values = cast(std::move(values), float32);
+  Tensor count = static_cast<double>(values.size());
+  if (weight.defined()) {
+    if (weight.dtype() != float32) weight = cast(std::move(weight), float32);
+    auto [v, w] = nn::same_rank(std::move(values), std::move(weight), false);
+    // Values are averaged down to the weights' rank.
+    Axes rest;
+    for (int i = w.rank(); i < v.rank(); ++i) rest.push_back(i);
+    if (!rest.empty()) v = mean(std::move(v), rest);
+    if (w.shape() != v.shape()) w = broadcast_to(std::move(w), v.shape());
+    values = multiply(std::move(v), w);
+    count = sum(std::move(w));
+  }
+  Variable total(total_.get());
+  total.assign_add(values.rank() == 0 ? std::move(values) : sum(std::move(values)));
+  if (count_) Variable(count_.get()).assign_add(std::move(count));
+}
+
+Tensor MetricBody::result() const {
+  Tensor total = Variable(total_.get()).value();
+  if (!count_) return total;
+  Tensor count = Variable(count_.get()).value();
+  Tensor none = equal(count, 0.0);
+  return where(none, 0.0, divide(std::move(total), where(none, 1.0, count)));
+}
+
+double MetricBody::value() const {
+  double total = total_->read().item<double>();
+  if (!count_) return total;
+  double count = count_->read().item<double>();
+  // As a float32, which is what Keras' result is.
+  return count == 0 ? 0 : static_cast<double>(static_cast<float>(total) / static_cast<float>(count));
+}
+
+void MetricBody::reset() {
+  Eagerly eagerly;
+  total_->write(zeros({}));
+  if (count_) count_->write(zeros({}));
+}
+
+Variables MetricBody::variables() const {
+  Variables out{Variable(total_.get())};
+  if (count_) out.push_back(Variable(count_.get()));
+  return out;
+}
+
+void MetricBody::trace(memory::EdgeVisitor& v) const {
+  v.edge(total_.get(), "total");
+  v.edge(count_.get(), "count");
+}
+
+// ---- Metric -----------------------------------------------------------------------------------------------------------------------------
+
+namespace {
+MetricBody& body_of(MetricBody* b) {
+  check(b != nullptr, Code::InvalidArgument, "metric: this handle is empty (default-made or moved from)");
+  return *b;
+}
+}  // namespace
+
+Metric::Metric(MetricBody* body) noexcept : body_(body) {
+  if (body_) body_->retain(memory::Counted::kUser);
+}
+Metric::Metric(const Metric& o) noexcept : Metric(o.body_) {}
+Metric::~Metric() {
+  if (body_) body_->release(memory::Counted::kUser);
+}
+
+Metric::Metric(std::string name) {
+  const Class& c = class_named(name);
+  // A metric given by name keeps that name in logs ("mae").
+  *this = handle(new MetricBody(c.kind, name, c.f ? Function(c.f) : Function(), Json(name)));
+}
+Metric::Metric(Function f, std::string name, int) { *this = handle(new MetricBody(MetricKind::function, name, std::move(f), nn::envelope("builtins", "function", name))); }
+
+void Metric::update_state(Tensor a, Tensor b, Tensor w) const { body_of(body_).update(std::move(a), std::move(b), std::move(w)); }
+Tensor Metric::result() const { return body_of(body_).result(); }
+double Metric::value() const { return body_of(body_).value(); }
+void Metric::reset_state() const { body_of(body_).reset(); }
+const std::string& Metric::name() const { return body_of(body_).name(); }
+Variables Metric::variables() const { return body_of(body_).variables(); }
+std::string Metric::to_json() const { return body_of(body_).json().dump(); }
+
+Metric Metric::from_json(const std::string& text) {
+  nn::Named n = nn::named_from(nn::parse(text, "metric"), "a metric");
+  if (n.plain) return Metric(n.class_name);
+  check(n.class_name != "function", Code::NotFound, "metric: the function {} is not known here; compile the model with it", n.config.dump());
+  nn::ConfigReader r(n.config, n.class_name);
+  std::string name = nn::snake_case(n.class_name);
+  r("name", name);
+  r.ignore({"dtype", "axis", "fn"});
+  if (n.class_name == "BinaryAccuracy") {
+    metrics::BinaryAccuracy m{.name = name};
+    r("threshold", m.threshold);
+    r.finish();
+    return m;
+  }
+  bool logits = false;
+  double smoothing = 0;
+  r("from_logits", logits), r("label_smoothing", smoothing);
+  r.finish();
+  if (n.class_name == "BinaryCrossentropy") return metrics::BinaryCrossentropy{name, logits, smoothing};
+  if (n.class_name == "CategoricalCrossentropy") return metrics::CategoricalCrossentropy{name, logits, smoothing};
+  if (n.class_name == "SparseCategoricalCrossentropy") return metrics::SparseCategoricalCrossentropy{name, logits};
+  const Class& c = class_named(n.class_name);
+  return of(c.kind, c.name, name, c.f ? Function(c.f) : Function());
+}
+
+namespace metrics {
+Mean::operator Metric() const { return of(MetricKind::mean, "Mean", name, {}); }
+Sum::operator Metric() const { return of(MetricKind::sum, "Sum", name, {}); }
+// keras.metrics.Accuracy itself counts equal values; "accuracy" in compile() chooses by shapes, which is what is meant here.
+Accuracy::operator Metric() const { return handle(new MetricBody(MetricKind::accuracy, name, {}, Json("accuracy"))); }
+BinaryAccuracy::operator Metric() const {
+  return of(MetricKind::function, "BinaryAccuracy", name, [t = threshold](Tensor a, Tensor b) { return binary_matches(std::move(a), std::move(b), t); },
+            Json{{"threshold", threshold}});
+}
+CategoricalAccuracy::operator Metric() const { return of(MetricKind::function, "CategoricalAccuracy", name, categorical_matches); }
+SparseCategoricalAccuracy::operator Metric() const { return of(MetricKind::function, "SparseCategoricalAccuracy", name, sparse_matches); }
+MeanSquaredError::operator Metric() const { return of(MetricKind::function, "MeanSquaredError", name, mse); }
+MeanAbsoluteError::operator Metric() const { return of(MetricKind::function, "MeanAbsoluteError", name, mae); }
+BinaryCrossentropy::operator Metric() const {
+  return of(MetricKind::function, "BinaryCrossentropy", name,
+            [l = from_logits, s = label_smoothing](Tensor a, Tensor b) { return losses::binary_crossentropy(std::move(a), std::move(b), l, s); },
+            Json{{"from_logits", from_logits}, {"label_smoothing", label_smoothing}});
+}
+CategoricalCrossentropy::operator Metric() const {
+  return of(MetricKind::function, "CategoricalCrossentropy", name,
+            [l = from_logits, s = label_smoothing](Tensor a, Tensor b) { return losses::categorical_crossentropy(std::move(a), std::move(b), l, s); },
+            Json{{"from_logits", from_logits}, {"label_smoothing", label_smoothing}});
+}
+SparseCategoricalCrossentropy::operator Metric() const {
+  return of(MetricKind::function, "SparseCategoricalCrossentropy", name,
+            [l = from_logits](Tensor a, Tensor b) { return losses::sparse_categorical_crossentropy(std::move(a), std::move(b), l); },
+            Json{{"from_logits", from_logits}});
+}
+}  // namespace metrics
+
+}  // namespace tenure

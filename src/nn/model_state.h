@@ -1,0 +1,46 @@
+// What makes a layer a Model: what compile() was given, the metrics, and the three Functions. Owned by the model's body; the Functions'
+// closures refer to that body without owning it.
+#pragma once
+
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include <tenure/model.h>
+
+#include "memory/counted.h"
+
+namespace tenure {
+
+/// A metric and what it sees.
+struct MetricEntry {
+  memory::HeldOf<MetricBody> metric;
+  int output;           ///< -1: the total loss
+  bool loss = false;    ///< of an output's loss, for several outputs
+  bool weighted = false;
+  std::string label;    ///< in logs: "accuracy", "left_accuracy"
+};
+
+struct ModelState {
+  bool compiled = false, run_eagerly = false;
+  memory::HeldOf<OptimizerBody> optimizer;
+  LossList loss;
+  std::vector<double> loss_weights;
+  /// As given to compile(): lists an output, with the outputs' names.
+  struct Wanted {
+    std::vector<std::vector<memory::HeldOf<MetricBody>>> items;
+    std::vector<std::string> names;
+  } metrics, weighted_metrics;
+  /// Loss first, then metrics, then losses of outputs. Made when outputs are known.
+  std::vector<MetricEntry> entries;
+  std::vector<std::string> output_names;
+  std::vector<Spec> output_specs;
+  std::atomic<bool> stop{false};
+  std::mutex mutex;  // around making the functions and the entries
+  Function train, test, predict;
+  size_t inputs = 0;  ///< of a step's arguments, how many are x (the rest: targets, then weights)
+
+  void trace(memory::EdgeVisitor& v) const;
+};
+
+}  // namespace tenure

@@ -1,0 +1,217 @@
+// What all optimizers share: state, clipping, decay, the step. See optimizer_body.h for who owns what.
+#include <algorithm>
+#include <cmath>
+
+#include <tenure/ops.h>
+#include <tenure/tape.h>
+
+#include "core/context.h"
+#include "nn/optimizer_body.h"
+
+namespace tenure {
+
+using memory::HeldOf;
+using nn::Json;
+
+OptimizerBody::OptimizerBody(OptimizerCommon common) : Counted(memory::Kind::optimizer), common_(std::move(common)) {
+  int clips = (common_.clipnorm ? 1 : 0) + (common_.clipvalue ? 1 : 0) + (common_.global_clipnorm ? 1 : 0);
+  check(clips <= 1, Code::InvalidArgument, "optimizer {}: only one of clipnorm, clipvalue and global_clipnorm may be given", common_.name);
+  for (const auto& c : {common_.clipnorm, common_.clipvalue, common_.global_clipnorm})
+    check(!c || *c > 0, Code::InvalidArgument, "optimizer {}: expected a clipping bound > 0, got {}", common_.name, c.value_or(0));
+  Eagerly eagerly;
+  make("iteration", zeros({}, int64));
+  if (!common_.learning_rate.scheduled()) make("learning_rate", full({}, common_.learning_rate.rate()));
+}
+
+size_t OptimizerBody::make(std::string name, Tensor value) {
+  Variable v(std::move(value), VariableOptions{common_.name + "/" + name, false});
+  v.body()->set_category(memory::Category::optimizer_state);
+  state_.emplace_back(v.body());
+  return state_.size() - 1;
+}
+
+void OptimizerBody::build(const Variables& variables) {
+  check(!built_, Code::InvalidArgument, "optimizer {}: built already for {} variables; a new set needs a new optimizer", common_.name, slots_.size());
+  Eagerly eagerly;
+  memory::Enter at(std::string_view("optimizer"));
+  memory::As as(memory::Category::optimizer_state);
+  for (const Variable& v : variables) slots_[v.body()->birth()];
+  for (const auto& group : slots()) {
+    for (const Variable& v : variables) {
+      std::string path = v.name();
+      std::replace(path.begin(), path.end(), '/', '_');
+      for (const char* slot : group) slots_[v.body()->birth()].push_back(make(path + "_" + slot, zeros(v.shape(), v.dtype())));
+    }
+  }
+  built_ = true;
+}
+
+Variables OptimizerBody::slots_of(const Variable& v) const {
+  auto it = slots_.find(v.body()->birth());
+  check(it != slots_.end(), Code::InvalidArgument, "optimizer {}: Variable {} is not among those it was built for; compile again, or make a new optimizer", common_.name, v.name());
+  Variables out;
+  for (size_t i : it->second) out.push_back(Variable(state_[i].get()));
+  return out;
+}
+
+// Norms are those of each gradient, or of all together.
+void OptimizerBody::clip(Tensors& gs) const {
+  if (common_.clipvalue)
+    for (Tensor& g : gs) g = tenure::clip(std::move(g), -*common_.clipvalue, *common_.clipvalue);
+  if (common_.clipnorm) {
+    for (Tensor& g : gs) {
+      Tensor norm = sqrt(sum(square(g)));
+      g = multiply(std::move(g), divide(*common_.clipnorm, maximum(std::move(norm), *common_.clipnorm)));
+    }
+  }
+  if (common_.global_clipnorm && !gs.empty()) {
+    Tensor total;
+    for (const Tensor& g : gs) total = total.defined() ? add(std::move(total), sum(square(g))) : sum(square(g));
+    Tensor scale = divide(*common_.global_clipnorm, maximum(sqrt(std::move(total)), *common_.global_clipnorm));
+    for (Tensor& g : gs) g = multiply(std::move(g), cast(scale, g.dtype()));
+  }
+}
+
+void OptimizerBody::apply(const Tensors& gradients, const Variables& variables) {
+  check(gradients.size() == variables.size(), Code::InvalidArgument, "optimizer {}: expected a gradient for each of {} variables, got {}", common_.name, variables.size(),
+        gradients.size());
+  if (!built_) build(variables);
+  StopRecording no_tape;
+  memory::Enter at(std::string_view("optimizer"));
+  Tensors gs;
+  Variables vs;
+  for (size_t i = 0; i < variables.size(); ++i) {
+    if (!gradients[i].defined()) continue;
+    check(gradients[i].shape() == variables[i].shape(), Code::Shape, "optimizer {}: Variable {} is {}, its gradient {}", common_.name, variables[i].name(), variables[i].spec(),
+          gradients[i].spec());
+    gs.push_back(gradients[i].dtype() == variables[i].dtype() ? gradients[i] : cast(gradients[i], variables[i].dtype()));
+    vs.push_back(variables[i]);
+  }
+  check(!vs.empty() || variables.empty(), Code::InvalidArgument, "optimizer {}: no variable has a gradient", common_.name);
+  clip(gs);
+  Tensor iteration = iterations().value();
+  Tensor rate = common_.learning_rate.scheduled() ? common_.learning_rate.at(cast(iteration, float32)) : Variable(state_[1].get()).value();
+  Tensor next = add(std::move(iteration), 1);
+  Tensors shared = begin(rate, cast(next, float32));
+  Tensor decay = common_.weight_decay && *common_.weight_decay != 0 ? multiply(rate, *common_.weight_decay) : Tensor();
+  for (size_t i = 0; i < vs.size(); ++i) {
+    Tensor w = vs[i].value();
+    if (decay.defined()) w = subtract(w, multiply(w, cast(decay, w.dtype())));
+    vs[i].assign(update(std::move(w), std::move(gs[i]), shared, slots_of(vs[i])));
+  }
+  iterations().assign(std::move(next));
+}
+
+Variable OptimizerBody::rate() const {
+  check(!common_.learning_rate.scheduled(), Code::Unsupported, "optimizer {}: its learning rate follows a schedule and cannot be set", common_.name);
+  return Variable(state_[1].get());
+}
+
+Variables OptimizerBody::variables() const {
+  Variables out;
+  for (const auto& s : state_) out.push_back(Variable(s.get()));
+  return out;
+}
+
+void OptimizerBody::trace(memory::EdgeVisitor& v) const {
+  for (size_t i = 0; i < state_.size(); ++i) v.edge(state_[i].get(), "state", static_cast<int64_t>(i));
+}
+
+Json OptimizerBody::config() const {
+  nn::ConfigWriter w;
+  w.out["name"] = common_.name;
+  if (common_.learning_rate.scheduled()) w.out["learning_rate"] = nn::parse(common_.learning_rate.to_json(), "learning rate");
+  else w.out["learning_rate"] = state_[1]->read().item<double>();
+  auto optional = [&](const char* key, const std::optional<double>& v) { w.out[key] = v ? Json(*v) : Json(nullptr); };
+  optional("weight_decay", common_.weight_decay);
+  optional("clipnorm", common_.clipnorm);
+  optional("global_clipnorm", common_.global_clipnorm);
+  optional("clipvalue", common_.clipvalue);
+  w.out["use_ema"] = false;
+  w.out["ema_momentum"] = 0.99;
+  for (const char* key : {"ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps"}) w.out[key] = nullptr;
+  fields_of(w);
+  return std::move(w.out);
+}
+
+Optimizer OptimizerBody::fresh() const { return Optimizer::from_json(nn::envelope("keras.optimizers", class_name(), config()).dump()); }
+
+// ---- learning rates ---------------------------------------------------------------------------------------------------------------------
+
+class LearningRate::Rule {
+ public:
+  virtual ~Rule() = default;
+  virtual Tensor at(Tensor iteration) const = 0;
+  virtual Json json() const = 0;
+};
+
+namespace schedules {
+
+void fields(Fields& v, ExponentialDecay& c) {
+  v("initial_learning_rate", c.initial_learning_rate), v("decay_steps", c.decay_steps), v("decay_rate", c.decay_rate), v("staircase", c.staircase), v("name", c.name);
+  check(c.decay_steps > 0, Code::InvalidArgument, "ExponentialDecay: expected decay_steps > 0, got {}", c.decay_steps);
+}
+Tensor at(const ExponentialDecay& c, Tensor iteration) {
+  Tensor p = divide(std::move(iteration), static_cast<double>(c.decay_steps));
+  if (c.staircase) p = floor(std::move(p));
+  return multiply(power(full({}, c.decay_rate), std::move(p)), c.initial_learning_rate);
+}
+
+template <class C>
+class RuleOf final : public LearningRate::Rule {
+ public:
+  RuleOf(C c, const char* name) : config_(std::move(c)), name_(name) {}
+  Tensor at(Tensor iteration) const override { return schedules::at(config_, std::move(iteration)); }
+  Json json() const override { return nn::envelope("keras.optimizers.schedules", name_, nn::config_of(config_)); }
+
+ private:
+  C config_;
+  const char* name_;
+};
+
+template <class C>
+LearningRate of(const C& c, const char* name) { return LearningRate(std::make_shared<RuleOf<C>>(c, name)); }
+ExponentialDecay::operator LearningRate() const { return of(*this, "ExponentialDecay"); }
+
+}  // namespace schedules
+
+Tensor LearningRate::at(Tensor iteration) const { return schedule_ ? schedule_->at(std::move(iteration)) : full({}, rate_); }
+std::string LearningRate::to_json() const { return schedule_ ? schedule_->json().dump() : Json(rate_).dump(); }
+void LearningRate::from_json(const std::string& text) {
+  Json j = nn::parse(text, "learning rate");
+  if (j.is_number()) return *this = LearningRate(j.get<double>()), void();
+  nn::Named n = nn::named_from(j, "a number or a learning rate schedule");
+  check(n.class_name == "ExponentialDecay", Code::Unsupported, "learning rate schedule: there is no '{}'; there are: ExponentialDecay", n.class_name);
+  *this = schedules::of(nn::config_from<schedules::ExponentialDecay>(n.config, n.class_name), "ExponentialDecay");
+}
+
+// ---- the handle ---------------------------------------------------------------------------------------------------------------------------
+
+namespace {
+OptimizerBody& body_of(OptimizerBody* b) {
+  check(b != nullptr, Code::InvalidArgument, "optimizer: this handle is empty (default-made or moved from)");
+  return *b;
+}
+}  // namespace
+
+Optimizer::Optimizer(OptimizerBody* body) noexcept : body_(body) {
+  if (body_) body_->retain(memory::Counted::kUser);
+}
+Optimizer::Optimizer(const Optimizer& o) noexcept : Optimizer(o.body_) {}
+Optimizer::~Optimizer() {
+  if (body_) body_->release(memory::Counted::kUser);
+}
+Optimizer::Optimizer(std::string name) { *this = from_json(Json(name).dump()); }
+
+void Optimizer::build(const Variables& variables) const { body_of(body_).build(variables); }
+bool Optimizer::built() const { return body_of(body_).built(); }
+void Optimizer::apply(const Tensors& gradients, const Variables& variables) const { body_of(body_).apply(gradients, variables); }
+Variable Optimizer::learning_rate() const { return body_of(body_).rate(); }
+Variable Optimizer::iterations() const { return body_of(body_).iterations(); }
+Variables Optimizer::variables() const { return body_of(body_).variables(); }
+std::string Optimizer::name() const { return body_of(body_).name(); }
+std::string Optimizer::class_name() const { return body_of(body_).class_name(); }
+std::string Optimizer::get_config() const { return body_of(body_).config().dump(); }
+std::string Optimizer::to_json() const { return nn::envelope("keras.optimizers", class_name(), body_of(body_).config()).dump(); }
+
+}  // namespace tenure

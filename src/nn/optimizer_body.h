@@ -1,0 +1,65 @@
+// The counted body of an optimizer: owns its state (iteration, rate, slots), never the variables it updates.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include <tenure/optimizers.h>
+
+#include "core/variable_body.h"
+#include "nn/config.h"
+
+namespace tenure {
+
+/// The options that all optimizers share.
+struct OptimizerCommon {
+  LearningRate learning_rate;
+  std::optional<double> weight_decay, clipnorm, clipvalue, global_clipnorm;
+  std::string name;
+};
+
+class OptimizerBody : public memory::Counted {
+ public:
+  void build(const Variables& variables);
+  bool built() const noexcept { return built_; }
+  void apply(const Tensors& gradients, const Variables& variables);
+  Variable iterations() const { return Variable(state_[0].get()); }
+  Variable rate() const;
+  Variables variables() const;
+  std::string name() const { return common_.name; }
+  virtual std::string class_name() const = 0;
+  /// Keras' keys, with the present learning rate.
+  nn::Json config() const;
+  /// A new one of the same configuration and the present rate, without other state.
+  Optimizer fresh() const;
+
+  void trace(memory::EdgeVisitor& v) const override;
+  std::string describe() const override { return "Optimizer " + common_.name; }
+
+ protected:
+  explicit OptimizerBody(OptimizerCommon common);
+  ~OptimizerBody() override = default;
+
+  /// Names of the slots that each variable has, in groups: the state lists a group variable by variable, then the next group.
+  using SlotGroups = std::vector<std::vector<const char*>>;
+  virtual SlotGroups slots() const { return {}; }
+  /// What all variables of a step share, made once: `rate` and `step` (1 at the first) are float32 of rank 0.
+  virtual Tensors begin(Tensor rate, Tensor step) const = 0;
+  /// The new value of `w` for gradient `g`. Slots are assigned here.
+  virtual Tensor update(Tensor w, Tensor g, const Tensors& shared, const Variables& slots) const = 0;
+  virtual void fields_of(Fields& v) const = 0;
+
+ private:
+  void clip(Tensors& gradients) const;
+  size_t make(std::string name, Tensor value);
+  Variables slots_of(const Variable& v) const;
+
+  OptimizerCommon common_;
+  bool built_ = false;
+  std::vector<memory::HeldOf<VariableBody>> state_;          // iteration, the rate unless scheduled, slots
+  std::unordered_map<uint64_t, std::vector<size_t>> slots_;  // by birth of the variable: into state_
+};
+
+}  // namespace tenure
