@@ -18,8 +18,8 @@ int main(int argc, char** argv) {
   const auto dense = [&](const Tensor& in) { return linear(in, kernel, bias); };
   const Function traced{[&](Tensor in) { return dense(in); }};
 
-  program.add(bench::calls("dense.eager", 400, [&] { Tensor y = dense(x); }, bench::head(dense(x))));
-  program.add(bench::calls("dense.traced", 400, [&] { Tensor y = traced(x); }, bench::head(traced(x))));
+  program.add(bench::calls("dense.eager", 100, [&] { Tensor y = dense(x); }, bench::head(dense(x))));
+  program.add(bench::calls("dense.traced", 100, [&] { Tensor y = traced(x); }, bench::head(traced(x))));
   std::vector<bench::BareProduct> bare;
   bare.reserve(2);
   for (int threads : std::set{1, program.threads()}) {
@@ -29,7 +29,7 @@ int main(int argc, char** argv) {
     std::copy_n(w.data<float>().data(), units * units, p.b());
     std::copy_n(b.data<float>().data(), units, p.bias());
     p.run();
-    program.add(bench::calls("dense.onednn_" + std::to_string(threads), 400, [&p] { p.run(); }, {p.c()[0], p.c()[1], p.c()[2], p.c()[3]}));
+    program.add(bench::calls("dense.onednn_" + std::to_string(threads), 100, [&p] { p.run(); }, {p.c()[0], p.c()[1], p.c()[2], p.c()[3]}));
   }
   return program.run();
 }

@@ -11,7 +11,7 @@ using namespace tenure;
 
 int main(int argc, char** argv) {
   bench::Program program(argc, argv);
-  constexpr int64_t inner = 20000;
+  constexpr int64_t inner = 2000;
   const Tensor a = Tensor::from<float>({1, 2, 3, 4}), b = Tensor::from<float>({5, 6, 7, 8});
   const Spec spec = a.spec();
   Tensor kept = a.clone();

@@ -94,7 +94,9 @@ int Program::alone() const {
   for (int round = 0; round < rounds_; ++round)
     for (size_t i = 0; i < cases_.size(); ++i) {
       std::this_thread::sleep_for(std::chrono::milliseconds(20));  // threads of the case before stop spinning
-      for (double t : turn(cases_[i], 3)) samples[i].push_back(t);
+      const auto start = std::chrono::steady_clock::now();
+      for (int more = 10; more > 0 && std::chrono::steady_clock::now() - start < std::chrono::milliseconds(300); --more)
+        for (double t : turn(cases_[i], 1)) samples[i].push_back(t);
     }
   for (size_t i = 0; i < cases_.size(); ++i)
     std::cout << json{{"name", cases_[i].name}, {"unit", "ns"}, {"min", *std::min_element(samples[i].begin(), samples[i].end())},

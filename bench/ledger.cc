@@ -9,7 +9,7 @@ int main(int argc, char** argv) {
   bench::Program program(argc, argv);
   const memory::NameId name = memory::static_name("bench");
   for (size_t bytes : {size_t{64}, size_t{4} << 10, size_t{1} << 20}) {
-    const int64_t inner = 20000;
+    constexpr int64_t inner = 5000;
     program.add(bench::calls("ledger.pool_" + std::to_string(bytes), inner, [bytes] {
       size_t capacity = 0;
       void* p = memory::pool_alloc(bytes, &capacity);

@@ -47,8 +47,8 @@ int main(int argc, char** argv) {
   // The first two losses: the second proves the update.
   const double e0 = eager_mlp.step(x, y).item<double>(), e1 = eager_mlp.step(x, y).item<double>();
   const double t0 = Tensor(step(x, y)).item<double>(), t1 = Tensor(step(x, y)).item<double>();
-  program.add(bench::calls("mlp.eager", 20, [&] { Tensor loss = eager_mlp.step(x, y); }, {e0, e1}));
-  program.add(bench::calls("mlp.traced", 20, [&] { Tensor loss = step(x, y); }, {t0, t1}));
+  program.add(bench::calls("mlp.eager", 5, [&] { Tensor loss = eager_mlp.step(x, y); }, {e0, e1}));
+  program.add(bench::calls("mlp.traced", 5, [&] { Tensor loss = step(x, y); }, {t0, t1}));
 
   std::vector<bench::BareProduct> products;
   if (bench::bare_available()) {
@@ -57,7 +57,7 @@ int main(int argc, char** argv) {
                            Shape{hidden, batch, classes, true, false, false}, Shape{inputs, batch, hidden, true, false, false}})
       products.emplace_back(s, program.threads());
     for (bench::BareProduct& p : products) p.run();
-    program.add(bench::calls("mlp.onednn_products", 20, [&] {
+    program.add(bench::calls("mlp.onednn_products", 5, [&] {
       for (bench::BareProduct& p : products) p.run();
     }));
   }

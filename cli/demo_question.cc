@@ -36,7 +36,7 @@ nlohmann::json live_peers() {
   std::filesystem::path python = here.parent_path() / "venv/bin/python";
   if (!std::filesystem::exists(script) || !std::filesystem::exists(python)) throw Error(Code::NotFound, "demo --peers: run `tools/setup python` first; there is no " + python.string());
   Progress bar("measuring TensorFlow");
-  auto result = nlohmann::json::parse(capture(quoted(python.string()) + " " + quoted(script) + " 2>/dev/null"));
+  auto result = nlohmann::json::parse(capture(shell_word(python.string()) + " " + shell_word(script) + " 2>/dev/null"));
   bar.finish("TensorFlow " + result.value("version", std::string("?")));
   return result;
 }

@@ -93,7 +93,7 @@ Model demo_training(const DemoOptions& o, DemoResult& r) {
   fmt::print("\n3. Saving\n");
   std::string path = (fs::path(o.work) / "digits.keras").string();
   model.save(path);
-  std::string command = quoted(self_path()) + " evaluate " + quoted(path) + " --data " + quoted(folder) + " --batch 64 --seed 1 --validation-split 0.15 --subset validation --json";
+  std::string command = shell_word(self_path()) + " evaluate " + shell_word(path) + " --data " + shell_word(folder) + " --batch 64 --seed 1 --validation-split 0.15 --subset validation --json";
   auto result = nlohmann::json::parse(capture(command));
   r.reloaded_accuracy = result["accuracy"].get<double>();
   fmt::print("  {} saved; a second process loads it and finds accuracy {:.4f} (here {:.4f})\n", path, r.reloaded_accuracy, r.accuracy);

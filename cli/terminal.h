@@ -36,6 +36,6 @@ std::string shared_file(const std::string& name);
 /// Runs a command line, returns what it prints; throws tenure::Error with its output when it fails.
 std::string capture(const std::string& command);
 /// A word quoted for the shell.
-std::string quoted(const std::string& word);
+std::string shell_word(const std::string& word);
 
 }  // namespace cli

@@ -383,12 +383,14 @@ bool claims(const Op& op, int check) {
 
 // What an op's specimens lack, of what it takes.
 std::vector<std::string> missing_kinds(const Op& op) {
-  bool zero = false, odd = false, broadcast = false, rank1 = false, rank4 = false, has64 = false, takes1 = false, takes4 = false, takes64 = false, inputs = false;
+  bool zero = false, odd = false, broadcast = false, rank1 = false, rank4 = false, has64 = false, takes1 = false, takes4 = false, takes64 = false, takes0 = false, inputs = false;
   for (const Specimen& c : specimens_of(op)) {
     Attrs attrs(op, c.attrs);
-    std::vector<Spec> xs, ones, fours, wide;
+    std::vector<Spec> xs, ones, fours, wide, none;
     for (const Input& in : c.inputs) {
       xs.push_back(in.spec);
+      none.push_back(in.spec);
+      if (in.spec.shape.rank()) none.back().shape[0] = 0;
       ones.push_back({{3}, in.spec.dtype});
       fours.push_back({{3, 3, 3, 3}, in.spec.dtype});
       wide.push_back({in.spec.shape, in.spec.dtype == float32 ? float64 : in.spec.dtype});
@@ -405,10 +407,11 @@ std::vector<std::string> missing_kinds(const Op& op) {
       odd |= op.traits & elementwise ? s.shape.elements() % 2 == 1 && s.shape.elements() > 16 : s.shape.elements() % 4 != 0;
     }
     takes1 |= inputs && accepts(op, attrs.ref().p, ones), takes4 |= inputs && accepts(op, attrs.ref().p, fours);
+    takes0 |= accepts(op, attrs.ref().p, none);
     takes64 |= wide != xs && accepts(op, attrs.ref().p, wide);
   }
   std::vector<std::string> missing;
-  if (!zero) missing.emplace_back("a zero-sized dimension");
+  if (takes0 && !zero) missing.emplace_back("a zero-sized dimension");
   if (!odd) missing.emplace_back("a size that is no multiple of a vector");
   if ((op.traits & elementwise) && specimens_of(op)[0].inputs.size() > 1 && !broadcast) missing.emplace_back("broadcasting");
   if (takes1 && !rank1) missing.emplace_back("rank 1");
@@ -447,6 +450,62 @@ TEST(Conformance, EveryOpPassesEveryCheckOnItsSpecimens) {
 TEST(Conformance, SpecimensHoldZeroSizesOddSizesBroadcastingRanksAndFloat64) {
   for (const Op* op : Registry::global().all())
     for (const std::string& kind : missing_kinds(*op)) ADD_FAILURE() << op->name << ": its specimens lack " << kind;
+}
+
+// Mistakes that an op's author may make; never registered.
+const Op wrong_gradient = {
+    .name = "wrong_gradient",
+    .infer = infer_float,
+    .tile = [](const Tile& t) noexcept {
+      for (int64_t i = 0; i < t.n; ++i) {
+        if (t.dtype == float64) t.y<double>()[i] = t.x<double>(0)[i] * 3;
+        else t.y<float>()[i] = t.x<float>(0)[i] * 3;
+      }
+    },
+    .grad = [](const Grad& g) -> Tensors { return {multiply(g.dy(), 2.0)}; },
+    .traits = elementwise | inplace,
+    .specimens = "f32[5]",
+};
+const Op unwritten_output = {
+    .name = "unwritten_output",
+    .infer = infer_same,
+    .run = [](const Run& r) noexcept -> Status {
+      for (int64_t i = 0; i + 1 < r.y().shape.elements(); ++i) r.out<float>()[i] = 1;
+      return {};
+    },
+    .specimens = "f32[5]",
+};
+const Op allocating_kernel = {
+    .name = "allocating_kernel",
+    .infer = infer_same,
+    .run = [](const Run& r) noexcept -> Status {
+      Tensor extra = make_tensor(r.y());
+      kernels::copy(r.in(0), r.out(), r.y().bytes());
+      return {};
+    },
+    .specimens = "f32[5]",
+};
+const Op batch_blind = {
+    .name = "batch_blind",
+    .infer = [](Infer& c) { c.output(Shape{5}, c.dtype(0)); },
+    .run = [](const Run& r) noexcept -> Status {
+      kernels::copy(r.in(0), r.out(), r.y().bytes());
+      return {};
+    },
+    .specimens = "f32[5], f32[4]",
+};
+
+TEST(Conformance, EachCheckFindsTheMistakeItIsFor) {
+  auto failed = [](const Op& op, Check check) {
+    Row row;
+    for (const Specimen& c : specimens_of(op)) Bench(op, row).specimen(c);
+    return row.failed[check];
+  };
+  EXPECT_GT(failed(wrong_gradient, differentiates), 0);
+  EXPECT_EQ(failed(wrong_gradient, infers), 0);
+  EXPECT_GT(failed(unwritten_output, runs), 0);
+  EXPECT_GT(failed(allocating_kernel, allocates), 0);
+  EXPECT_EQ(missing_kinds(batch_blind).size(), 3U);  // no zero size, rank 4 or float64
 }
 
 TEST(Conformance, TheRegistryFindsOpsByNameAndRefusesASecondOfTheSameName) {

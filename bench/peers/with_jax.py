@@ -12,7 +12,7 @@ def dense_cases():
     def call():
         return f(w, b, x).block_until_ready()
 
-    return {"dense.jit": (call, 200, head(call()))}
+    return {"dense.jit": (call, 20, head(call()))}
 
 
 def mlp_step(donate):
@@ -41,5 +41,5 @@ def mlp_step(donate):
 cases = dense_cases()
 for name, donate in (("mlp.jit", False), ("mlp.jit_donated", True)):
     step = mlp_step(donate)
-    cases[name] = (step, 20, two_losses(step))
+    cases[name] = (step, 5, two_losses(step))
 serve(cases, f"jax {jax.__version__}")

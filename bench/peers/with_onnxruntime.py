@@ -24,4 +24,4 @@ def bound(model, x, shape):
 
 dense, dense_check = bound(models.dense(), dense_values()[0], (1000, 10))
 body, body_check = bound(models.resnet50(), models.resnet50_input(), (1, 1000))
-serve({"dense.bound": (dense, 400, dense_check), "resnet50.bound": (body, 1, body_check)}, f"onnxruntime {ort.__version__}")
+serve({"dense.bound": (dense, 50, dense_check), "resnet50.bound": (body, 1, body_check)}, f"onnxruntime {ort.__version__}")

@@ -16,4 +16,4 @@ def request(model, x):
 
 dense, dense_check = request(models.dense(), dense_values()[0].copy())
 body, body_check = request(models.resnet50(), models.resnet50_input())
-serve({"dense.infer": (dense, 100, dense_check), "resnet50.infer": (body, 1, body_check)}, f"openvino {ov.__version__}")
+serve({"dense.infer": (dense, 50, dense_check), "resnet50.infer": (body, 1, body_check)}, f"openvino {ov.__version__}")

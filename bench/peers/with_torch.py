@@ -21,7 +21,7 @@ def dense_cases():
         with torch.inference_mode():
             return layer(x)
 
-    return {"dense.no_grad": (no_grad, 200, head(no_grad())), "dense.inference_mode": (inference, 200, head(inference()))}
+    return {"dense.no_grad": (no_grad, 10, head(no_grad())), "dense.inference_mode": (inference, 10, head(inference()))}
 
 
 def mlp_step(compiled):
@@ -52,5 +52,5 @@ def mlp_step(compiled):
 cases = dense_cases()
 for name, compiled in (("mlp.eager", False), ("mlp.compiled", True)):
     step = mlp_step(compiled)
-    cases[name] = (step, 20, two_losses(step))
+    cases[name] = (step, 5, two_losses(step))
 serve(cases, f"torch {torch.__version__}")

@@ -16,6 +16,7 @@
 namespace tenure {
 
 class Model;
+class Callback;
 class CallbackBody;  // internal
 
 /// Figures by name, in the order in which they are printed.
@@ -54,7 +55,7 @@ class TENURE_API CallbackBase {
   std::vector<Tensor> kept(const std::string& label) const;
 
  private:
-  friend class CallbackBody;
+  friend class Callback;
   CallbackBody* body_ = nullptr;
 };
 

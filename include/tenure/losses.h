@@ -31,6 +31,8 @@ class TENURE_API Loss : public ConfigObject {
   /// Targets are converted to the predictions' dtype; (n,) against (n,1) is aligned, not broadcast.
   Tensor operator()(Tensor y_true, Tensor y_pred, Tensor sample_weight = {}) const;
   std::string name() const;
+  /// Targets are class indices, one a sample.
+  bool sparse() const;
   /// A string where it was made from one, else {"module", "class_name", "config", "registered_name"}.
   std::string to_json() const override;
   void from_json(const std::string& text) override;

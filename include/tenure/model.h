@@ -49,8 +49,8 @@ class MetricList {
   MetricList(std::initializer_list<std::pair<std::string, std::vector<Metric>>> list) {
     for (auto& [name, metrics] : list) names.push_back(name), items.push_back(metrics);
   }
-  std::vector<std::vector<Metric>> items;
-  std::vector<std::string> names;
+  std::vector<std::vector<Metric>> items;  ///< a list each output, or one list of one metric each
+  std::vector<std::string> names;          ///< of outputs; empty: in order
 };
 
 struct CompileOptions {

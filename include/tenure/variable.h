@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <type_traits>
 
 #include <tenure/tensor.h>
 
@@ -21,7 +22,8 @@ class TENURE_API Variable {
  public:
   Variable() noexcept = default;
   explicit Variable(Tensor initial, VariableOptions options = {});
-  Variable(Tensor initial, std::string name) : Variable(std::move(initial), VariableOptions{std::move(name)}) {}
+  template <class S, class = std::enable_if_t<std::is_convertible_v<const S&, std::string>>>  // a template, so that {.name = …} means the options
+  Variable(Tensor initial, const S& name) : Variable(std::move(initial), VariableOptions{std::string(name)}) {}
   Variable(const Variable& o) noexcept;
   Variable(Variable&& o) noexcept : body_(std::exchange(o.body_, nullptr)) {}
   Variable& operator=(Variable o) noexcept { std::swap(body_, o.body_); return *this; }

@@ -46,9 +46,12 @@ struct CallContext {
   std::optional<bool> training;
 };
 
+class HideTapes;
+
 struct ThreadContext {
   TraceRecorder* trace;
   TapeRecorder* tapes;
+  HideTapes* hidden_tapes;  // what is out of sight, innermost first
   bool stopped;        // StopRecording
   bool abstract;       // inside shape inference by abstract tensors: random draws and assignments do nothing
   CallContext* call;
@@ -62,15 +65,29 @@ bool trace_open(uint64_t id) noexcept;
 /// A number for a new trace, never used again.
 uint64_t next_trace_id() noexcept;
 
+/// Hides the open tapes for a block. A tape that closes meanwhile takes itself out of the hidden list.
+class HideTapes {
+ public:
+  HideTapes() noexcept : list(thread_context.tapes), outer(thread_context.hidden_tapes) {
+    thread_context.tapes = nullptr, thread_context.hidden_tapes = this;
+  }
+  ~HideTapes() { thread_context.tapes = list, thread_context.hidden_tapes = outer; }
+  HideTapes(const HideTapes&) = delete;
+  HideTapes& operator=(const HideTapes&) = delete;
+
+  TapeRecorder* list;
+  HideTapes* const outer;
+};
+
 /// Hides the open traces and tapes for a block: what runs inside is plainly eager.
 class Eagerly {
  public:
   Eagerly() noexcept : saved_(thread_context) {
     if (thread_context.trace) thread_context.hidden = thread_context.trace;
-    thread_context.trace = nullptr, thread_context.tapes = nullptr, thread_context.abstract = false;
+    thread_context.trace = nullptr, thread_context.abstract = false;
   }
   ~Eagerly() {
-    thread_context.trace = saved_.trace, thread_context.tapes = saved_.tapes;
+    thread_context.trace = saved_.trace;
     thread_context.abstract = saved_.abstract, thread_context.hidden = saved_.hidden;
   }
   Eagerly(const Eagerly&) = delete;
@@ -78,6 +95,7 @@ class Eagerly {
 
  private:
   ThreadContext saved_;
+  HideTapes tapes_;
 };
 
 /// Runs an op's kernel with buffers given: shared by apply and by constant folding. Elementwise ops are broadcast and tiled here.

@@ -6,6 +6,7 @@
 
 #include "data/glyphs.h"
 #include "data/test_data.h"
+#include "files/gz.h"
 
 namespace tenure::data {
 namespace {
@@ -214,12 +215,22 @@ TEST(Glyphs, AnInterruptedDrawingLeavesNothing) {
 TEST(Mnist, IdxFilesAndTheirPngFoldersHoldTheSamePictures) {
   const std::string images = mnist("t10k-images-idx3-ubyte.gz"), labels = mnist("t10k-labels-idx1-ubyte.gz");
   if (!fs::exists(images)) GTEST_SKIP() << "MNIST is not there: " << images;
+  EXPECT_EQ(idx(images, labels).cardinality(), 10000);
+  // The first 500, as plain files with the same headers.
   Scratch scratch;
-  Dataset straight = idx(images, labels);
-  EXPECT_EQ(straight.cardinality(), 10000);
-  export_idx_as_png(images, labels, scratch / "png");
+  const int64_t n500 = 500;
+  auto head = [](const std::string& gz, size_t header, size_t item) {
+    std::string s(files::gunzip(files::Bytes::map(gz)).text().substr(0, header + 500 * item));
+    s[6] = 1, s[7] = static_cast<char>(500 - 256);
+    return s;
+  };
+  files::put(scratch / "images", head(images, 16, 784));
+  files::put(scratch / "labels", head(labels, 8, 1));
+  Dataset straight = idx(scratch / "images", scratch / "labels");
+  EXPECT_EQ(straight.cardinality(), n500);
+  export_idx_as_png(scratch / "images", scratch / "labels", scratch / "png");
   Dataset folder = image_folder(scratch / "png", {.color_mode = "grayscale", .image_size = 28, .shuffle = false});
-  EXPECT_EQ(folder.cardinality(), 10000);
+  EXPECT_EQ(folder.cardinality(), n500);
   EXPECT_EQ(folder.class_names(), (std::vector<std::string>{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}));
   std::map<int, std::vector<std::vector<float>>> by_label;
   for (Batch& b : straight) by_label[b.y[0].item<int>()].push_back(b.x[0].to_vector<float>());
@@ -230,9 +241,8 @@ TEST(Mnist, IdxFilesAndTheirPngFoldersHoldTheSamePictures) {
     wrong += by_label[label].at(at[label]++) != b.x[0].to_vector<float>();
     ++n;
   }
-  EXPECT_EQ(n, 10000);
+  EXPECT_EQ(n, n500);
   EXPECT_EQ(wrong, 0);
-  EXPECT_EQ(by_label[7].size(), 1028u);
 }
 
 }  // namespace

@@ -124,12 +124,7 @@ class FunctionBody final : public Counted {
   void make(Signature s, const void* const* values) {
     bool first = traces_ == 0;
     if (traces_ >= 8 && traces_ % 8 == 0 && !entries_.empty()) warn(s);
-    ThreadContext saved = thread_context;
-    thread_context.tapes = nullptr;  // an outer tape sees the replay, not the tracing
-    struct Restore {
-      ThreadContext saved;
-      ~Restore() { thread_context.tapes = saved.tapes; }
-    } restore{saved};
+    HideTapes hide;  // an outer tape sees the replay, not the tracing
     Graph graph = trace_graph([&](const Tensors& args) { return f_(args, s.statics, values); }, s.specs, first);
     Graph replay = graph;
     ++traces_;

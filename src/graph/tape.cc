@@ -25,13 +25,11 @@ class TapeBody final : public Counted, public TapeRecorder {
     open_ = true;
   }
   void close() noexcept {
-    // Searched for even when closed before: inside a trace the outer tapes are out of sight, and come back after it.
-    for (TapeRecorder** at = &thread_context.tapes; *at; at = &(*at)->outer)
-      if (*at == this) {
-        *at = outer;
-        break;
-      }
+    if (!open_) return;
     open_ = false;
+    if (leave(thread_context.tapes)) return;
+    for (HideTapes* h = thread_context.hidden_tapes; h; h = h->outer)
+      if (leave(h->list)) return;
   }
 
   // ---- TapeRecorder ----
@@ -142,6 +140,15 @@ class TapeBody final : public Counted, public TapeRecorder {
   class Context;
 
   ~TapeBody() override { close(); }
+
+  bool leave(TapeRecorder*& list) noexcept {
+    for (TapeRecorder** at = &list; *at; at = &(*at)->outer)
+      if (*at == this) {
+        *at = outer;
+        return true;
+      }
+    return false;
+  }
 
   void add(Entry e) {
     for (const End& y : e.outputs)

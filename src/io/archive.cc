@@ -69,7 +69,10 @@ Archive::Archive(const std::string& path) : name_(path) {
   std::error_code ec;
   fs::file_status status = fs::status(path, ec);
   check(status.type() != fs::file_type::not_found, Code::NotFound, "{}: there is no such file or folder", path);
-  if (status.type() != fs::file_type::directory) return open_zip(Bytes::map(path));
+  if (status.type() != fs::file_type::directory) {
+    open_zip(Bytes::map(path));
+    return;
+  }
   folder_ = path;
   if (has("config.json")) return;
   if (has("saved_model.pb") || has("saved_model.pbtxt")) refuse_saved_model(path);

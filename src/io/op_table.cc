@@ -241,7 +241,8 @@ Tensors conv_op(Args a) {
   channels_last(a, 4);
   const Pair dilation = pair_of(a, 5, "dilation_rate", Pair(1));
   if (x.rank() != 4) fail(Code::Unsupported, "{}: convolution of {}, expected images", a.op(), x.spec());
-  return {F(std::move(x), std::move(k), {.strides = strides, .padding = padding, .dilation_rate = dilation}, {})};
+  const int64_t groups = F == conv2d && k.rank() == 4 && k.shape()[2] > 0 && x.shape()[3] > 0 ? x.shape()[3] / k.shape()[2] : 1;
+  return {F(std::move(x), std::move(k), {.strides = strides, .padding = padding, .dilation_rate = dilation, .groups = groups}, {})};
 }
 
 struct Row {
@@ -365,6 +366,8 @@ constexpr std::array rows = std::to_array<Row>({
     {"Where", where_op},
     {"ZerosLike", zeros_like_op},
 });
+
+static_assert(std::is_sorted(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.name < b.name; }));
 
 }  // namespace
 

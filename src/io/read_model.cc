@@ -57,6 +57,15 @@ std::string custom_way(const std::string& class_name) {
   return fmt::format("load_model(path, {{.custom_layers = {{{{\"{0}\", layer_factory<{0}>()}}}}}}) with the class written in C++", class_name);
 }
 
+/// Without the numbers that tell Python objects apart.
+Json without_ids(const Json& j) {
+  if (!j.is_structured()) return j;
+  Json out = j;
+  if (out.is_object()) out.erase("shared_object_id");
+  for (Json& item : out) item = without_ids(item);
+  return out;
+}
+
 /// Classes that hold code or another framework's graph: what they are.
 const char* foreign(const std::string& class_name) {
   if (class_name == "Lambda") return "holds Python code, which is never run";
@@ -92,11 +101,23 @@ Layer ModelReader::read(const Json& envelope, const std::string& parent) {
   Deeper deeper(depth_, path);
   auto id = envelope.find("shared_object_id");
   const bool has_id = id != envelope.end() && id->is_number_integer();
-  if (has_id)
-    if (auto it = shared_.find(id->get<int64_t>()); it != shared_.end() && it->second.class_name() == class_name && it->second.name() == name) return it->second;
-  Layer layer = make(envelope, path, name);
-  if (has_id && layer.defined()) shared_.emplace(id->get<int64_t>(), layer);
+  Layer layer = has_id ? shared(envelope, id->get<int64_t>(), name) : Layer();
+  if (!layer.defined()) layer = make(envelope, path, name);
+  if (!layer.defined()) return {};
+  if (has_id) shared_.emplace(id->get<int64_t>(), layer);
+  made_.emplace(name, std::pair(&envelope, layer));
   return layer;
+}
+
+/// The layer made before that this envelope means. Keras leaves the number out where it writes an object first.
+Layer ModelReader::shared(const Json& envelope, int64_t id, const std::string& name) {
+  if (auto it = shared_.find(id); it != shared_.end()) return string_of(envelope, "class_name") == it->second.class_name() ? it->second : Layer();
+  const Json config = without_ids(envelope["config"]);
+  for (auto [it, end] = made_.equal_range(name); it != end; ++it) {
+    const auto& [other, layer] = it->second;
+    if (!other->contains("shared_object_id") && (*other)["class_name"] == envelope["class_name"] && without_ids((*other)["config"]) == config) return layer;
+  }
+  return {};
 }
 
 Layer ModelReader::make(const Json& envelope, const std::string& path, const std::string& name) {

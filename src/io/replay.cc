@@ -1,4 +1,5 @@
 // A Functional's configuration replayed: nodes are applied to symbols in the order in which their inputs become known.
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <optional>
@@ -162,6 +163,12 @@ void Replay::finish(size_t entry, size_t call) {
   }
 }
 
+/// null, false, and structures of nothing else: what Keras writes where nobody said anything.
+bool says_nothing(const Json& j) {
+  if (!j.is_structured()) return j.is_null() || j == Json(false);
+  return std::all_of(j.begin(), j.end(), says_nothing);
+}
+
 /// Nothing but tensors, null and lists of them.
 bool only_tensors(const Json& j) {
   if (j.is_null() || is_keras_tensor(j)) return true;
@@ -182,8 +189,7 @@ void Replay::check_call(const Entry& e, Application& c) {
   for (const Json& a : *c.args)
     if (!only_tensors(a)) unsupported(fmt::format("called with the constant {}", a.dump().substr(0, 80)));
   for (const auto& [key, value] : c.kwargs->items()) {
-    const bool nothing = value.is_null() || value == Json(false) || (value.is_structured() && value.empty());
-    if (nothing || (key == "training" && value.is_boolean()) || (key == "mask" && is_keras_tensor(value) && uses_mask(e.class_name))) continue;
+    if (says_nothing(value) || (key == "training" && value.is_boolean()) || (key == "mask" && is_keras_tensor(value) && uses_mask(e.class_name))) continue;
     std::vector<Reference> tensors;
     find_references(value, tensors);
     unsupported(tensors.empty() ? fmt::format("called with {} = {}", key, value.dump().substr(0, 80)) : fmt::format("called with a tensor as '{}'", key));

@@ -60,7 +60,8 @@ class Walk {
         if (std::find(all.begin(), all.end(), c.layer.get()) == all.end()) all.push_back(c.layer.get());
     }
     for (const auto& [attribute, children] : attributes) {
-      const bool list = children.size() > 1 || (attribute == "layers" && (as_model || is_container(l)));
+      const bool marked = attribute.size() > 2 && attribute.compare(attribute.size() - 2, 2, "[]") == 0;
+      const bool list = marked || children.size() > 1 || (attribute == "layers" && (as_model || is_container(l)));
       if (!list) {
         visit(*children[0], below + attribute, inside + children[0]->name(), false);
         continue;
@@ -69,7 +70,7 @@ class Walk {
       for (const LayerBody* c : children) {
         if (is_operation(*c)) continue;
         const std::string name = numbering.next(*c, classes_);
-        visit(*c, below + attribute + "/" + name, inside + c->name(), false);
+        visit(*c, below + (marked ? attribute.substr(0, attribute.size() - 2) : attribute) + "/" + name, inside + c->name(), false);
       }
     }
   }

@@ -35,7 +35,8 @@ struct FileClasses {
   std::map<const LayerBody*, std::string> class_name;
 };
 
-/// The groups of a model in the order in which Keras visits them. `as_model`: an author's class is a Model in Python, whose `layers` is
+/// The groups of a model in the order in which Keras visits them. Several children of one attribute are a list in Python; a list of one
+/// is an attribute that ends in "[]". `as_model`: an author's class is a Model in Python, whose `layers` is
 /// an attribute beside the others.
 std::vector<WeightGroup> weight_groups(const LayerBody& model, bool as_model, const FileClasses& classes = {});
 /// Whether Python would call the author's class a Model.

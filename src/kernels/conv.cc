@@ -49,14 +49,14 @@ class EmptyWeightsGrad final : public Conv2DWeightsGrad {
 };
 
 void check_desc(const Conv2DDesc& d) {
-  check(d.n >= 0 && d.h >= 0 && d.w >= 0 && d.c >= 0 && d.o >= 0, Code::Shape, "conv2d: expected sizes of at least 0, got [{},{},{},{}] to {} channels",
-        d.n, d.h, d.w, d.c, d.o);
+  check(d.n >= 0 && d.h >= 0 && d.w >= 0 && d.c >= 0 && d.o >= 0, Code::Shape,
+        "conv2d: expected sizes of at least 0, got [{},{},{},{}] to {} channels", d.n, d.h, d.w, d.c, d.o);
   check(d.kh >= 1 && d.kw >= 1, Code::Shape, "conv2d: expected a kernel of at least 1x1, got {}x{}", d.kh, d.kw);
   check(d.stride_h >= 1 && d.stride_w >= 1 && d.dilation_h >= 1 && d.dilation_w >= 1, Code::InvalidArgument,
         "conv2d: expected strides and dilations of at least 1, got {}x{} and {}x{}", d.stride_h, d.stride_w, d.dilation_h, d.dilation_w);
   check(d.pad_top >= 0 && d.pad_left >= 0 && d.pad_bottom >= 0 && d.pad_right >= 0, Code::InvalidArgument, "conv2d: expected paddings of at least 0");
-  check(d.groups >= 1 && d.c % d.groups == 0 && d.o % d.groups == 0, Code::Shape, "conv2d: expected {} groups to divide {} input and {} output channels",
-        d.groups, d.c, d.o);
+  check(d.groups >= 1 && d.c % d.groups == 0 && d.o % d.groups == 0, Code::Shape,
+        "conv2d: expected {} groups to divide {} input and {} output channels", d.groups, d.c, d.o);
   check(fusable(d.epilogue.act), Code::Unsupported, "conv2d: this activation cannot be fused");
 }
 
@@ -64,8 +64,8 @@ bool empty(const Conv2DDesc& d) noexcept { return d.n * d.h * d.w * d.c * d.o * 
 
 CacheKey key_of(int kind, const Conv2DDesc& d, int threads) noexcept {
   CacheKey key(kind);
-  for (const int64_t v : {int64_t{threads}, d.n, d.h, d.w, d.c, d.o, d.kh, d.kw, d.stride_h, d.stride_w, d.dilation_h, d.dilation_w, d.pad_top, d.pad_left,
-                          d.pad_bottom, d.pad_right, d.groups})
+  for (const int64_t v : {int64_t{threads}, d.n, d.h, d.w, d.c, d.o, d.kh, d.kw, d.stride_h, d.stride_w, d.dilation_h, d.dilation_w, d.pad_top,
+                          d.pad_left, d.pad_bottom, d.pad_right, d.groups})
     key.add(v);
   key.add(d.epilogue);
   return key;

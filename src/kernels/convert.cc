@@ -13,9 +13,15 @@ namespace tenure::kernels {
 namespace {
 
 /// Element types that C++ has no number for.
-struct Bfloat16 { uint16_t bits; };
-struct Float16 { uint16_t bits; };
-struct Bool { uint8_t byte; };
+struct Bfloat16 {
+  uint16_t bits;
+};
+struct Float16 {
+  uint16_t bits;
+};
+struct Bool {
+  uint8_t byte;
+};
 
 template <class T>
 constexpr bool is_half = std::is_same_v<T, Bfloat16> || std::is_same_v<T, Float16>;
@@ -35,7 +41,9 @@ inline float value(Bfloat16 x) noexcept { return half::of_bfloat16(x.bits); }
 inline float value(Float16 x) noexcept { return half::of_float16(x.bits); }
 inline uint8_t value(Bool x) noexcept { return x.byte != 0; }
 template <class T>
-T value(T x) noexcept { return x; }
+T value(T x) noexcept {
+  return x;
+}
 
 /// Truncation as x86 does it: outside int32 (int64 for 32 unsigned bits and more) the least one; NaN gives 0.
 template <class To, class From>

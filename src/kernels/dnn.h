@@ -48,7 +48,7 @@ struct MatmulDesc {
   int64_t a_stride[max_batch_rank] = {};  ///< elements from one matrix to the next along each batch axis; 0 broadcasts
   int64_t b_stride[max_batch_rank] = {};
   bool transpose_a = false, transpose_b = false;
-  bool accumulate = false;  ///< C += instead of C =; not together with an epilogue
+  bool accumulate = false;       ///< C += instead of C =; not together with an epilogue
   DType dtype = DType::float32;  ///< float32 or float64
   Epilogue epilogue = {};
   bool operator==(const MatmulDesc&) const noexcept = default;

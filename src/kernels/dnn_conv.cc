@@ -24,8 +24,12 @@ struct Descs {
   Dims strides, dilations, before, after;
 
   explicit Descs(const Conv2DDesc& d)
-      : x({d.n, d.c, d.h, d.w}, f32, Tag::nhwc), y({d.n, d.o, d.out_h(), d.out_w()}, f32, Tag::nhwc), bias({d.o}, f32, Tag::x),
-        strides{d.stride_h, d.stride_w}, dilations{d.dilation_h - 1, d.dilation_w - 1}, before{d.pad_top, d.pad_left},
+      : x({d.n, d.c, d.h, d.w}, f32, Tag::nhwc),
+        y({d.n, d.o, d.out_h(), d.out_w()}, f32, Tag::nhwc),
+        bias({d.o}, f32, Tag::x),
+        strides{d.stride_h, d.stride_w},
+        dilations{d.dilation_h - 1, d.dilation_w - 1},
+        before{d.pad_top, d.pad_left},
         after{fit(d.h, d.kh, d.stride_h, d.dilation_h, d.pad_top, d.out_h()), fit(d.w, d.kw, d.stride_w, d.dilation_w, d.pad_left, d.out_w())} {
     const int64_t i = d.c / d.groups, o = d.o / d.groups, row = i * d.o;
     const Dims dims = d.groups == 1 ? Dims{o, i, d.kh, d.kw} : Dims{d.groups, o, i, d.kh, d.kw};
@@ -95,7 +99,10 @@ class DnnConv final : public Conv2D {
 class DnnWeightsGrad final : public Conv2DWeightsGrad {
  public:
   DnnWeightsGrad(const dnnl::convolution_backward_weights::primitive_desc& pd, const Descs& m, const Conv2DDesc& d, int threads)
-      : pixels_(d.n * d.out_h() * d.out_w()), channels_(d.o), packed_(pd.diff_weights_desc().get_size()), pad_(pd.scratchpad_desc().get_size()),
+      : pixels_(d.n * d.out_h() * d.out_w()),
+        channels_(d.o),
+        packed_(pd.diff_weights_desc().get_size()),
+        pad_(pd.scratchpad_desc().get_size()),
         name_(pd.impl_info_str()) {
     kernel_ = std::make_unique<DnnKernel>(dnnl::convolution_backward_weights(pd),
                                           std::vector<DnnKernel::Slot>{{DNNL_ARG_SRC, m.x},
@@ -130,8 +137,8 @@ std::shared_ptr<const Conv2D> make_onednn_conv(const Conv2DDesc& d, int threads)
     const Descs m(d);
     const auto pd = forward_desc(d, m, dnnl::prop_kind::forward_inference, dnn_attributes(d.epilogue));
     if (is_reference(pd.impl_info_str())) return nullptr;
-    return std::make_shared<DnnConv>(pd, dnnl::convolution_forward(pd), m, std::pair{DNNL_ARG_SRC, m.x}, std::pair{DNNL_ARG_DST, m.y}, d.epilogue.bias,
-                                     threads);
+    return std::make_shared<DnnConv>(pd, dnnl::convolution_forward(pd), m, std::pair{DNNL_ARG_SRC, m.x}, std::pair{DNNL_ARG_DST, m.y},
+                                     d.epilogue.bias, threads);
   });
 }
 
@@ -139,8 +146,8 @@ std::shared_ptr<const Conv2D> make_onednn_backward_data(const Conv2DDesc& d, int
   return dnn_try("conv2d backward data", [&]() -> std::shared_ptr<const Conv2D> {
     const DnnThreads scope(threads);
     const Descs m(d);
-    const dnnl::convolution_backward_data::primitive_desc pd(dnn_engine(), direct, m.x, m.any, m.y, m.strides, m.dilations, m.before, m.after, hint(d, m),
-                                                             plain_attributes());
+    const dnnl::convolution_backward_data::primitive_desc pd(dnn_engine(), direct, m.x, m.any, m.y, m.strides, m.dilations, m.before, m.after,
+                                                             hint(d, m), plain_attributes());
     if (is_reference(pd.impl_info_str())) return nullptr;
     return std::make_shared<DnnConv>(pd, dnnl::convolution_backward_data(pd), m, std::pair{DNNL_ARG_DIFF_DST, m.y}, std::pair{DNNL_ARG_DIFF_SRC, m.x},
                                      false, threads);

@@ -82,8 +82,10 @@ class DnnMatmul final : public Matmul {
     return {dnn_engine(), m.a, b, m.c, attr};
   }
   std::unique_ptr<DnnKernel> kernel(const dnnl::matmul::primitive_desc& pd) const {
-    std::vector<DnnKernel::Slot> slots = {
-        {DNNL_ARG_SRC, pd.src_desc()}, {DNNL_ARG_WEIGHTS, pd.weights_desc()}, {DNNL_ARG_DST, pd.dst_desc()}, {DNNL_ARG_SCRATCHPAD, pd.scratchpad_desc()}};
+    std::vector<DnnKernel::Slot> slots = {{DNNL_ARG_SRC, pd.src_desc()},
+                                          {DNNL_ARG_WEIGHTS, pd.weights_desc()},
+                                          {DNNL_ARG_DST, pd.dst_desc()},
+                                          {DNNL_ARG_SCRATCHPAD, pd.scratchpad_desc()}};
     if (d_.epilogue.bias) slots.push_back({DNNL_ARG_BIAS, Descs(d_).bias});
     return std::make_unique<DnnKernel>(dnnl::matmul(pd), std::move(slots), threads_);
   }
@@ -97,13 +99,11 @@ class DnnMatmul final : public Matmul {
         const Desc plain = Descs(d_).b;
         if (pd.weights_desc() == plain || is_reference(pd.impl_info_str()) || pd.scratchpad_desc().get_size() > scratch_) return;
         const dnnl::reorder::primitive_desc move(dnn_engine(), plain, dnn_engine(), pd.weights_desc());
-        reorder_ = std::make_unique<DnnKernel>(dnnl::reorder(move), std::vector<DnnKernel::Slot>{{DNNL_ARG_FROM, plain}, {DNNL_ARG_TO, pd.weights_desc()}},
-                                               threads_);
+        reorder_ = std::make_unique<DnnKernel>(dnnl::reorder(move),
+                                               std::vector<DnnKernel::Slot>{{DNNL_ARG_FROM, plain}, {DNNL_ARG_TO, pd.weights_desc()}}, threads_);
         packed_size_ = pd.weights_desc().get_size();
         packed_ = kernel(pd);
-      } catch (const std::exception&) {
-        packed_.reset();
-      }
+      } catch (const std::exception&) { packed_.reset(); }
     });
   }
 

@@ -68,9 +68,7 @@ Status DnnKernel::run(std::initializer_list<const void*> pointers) const noexcep
     }
     const std::unique_ptr<Handles> extra(spare_.exchange(h.release(), std::memory_order_acq_rel));
     return {status == dnnl_success ? Status::ok : Status::failed, 0, static_cast<double>(status)};
-  } catch (const std::exception&) {
-    return {Status::failed};
-  }
+  } catch (const std::exception&) { return {Status::failed}; }
 }
 
 namespace {
@@ -82,9 +80,7 @@ void append_activation(dnnl::post_ops& ops, const Epilogue& e) {
     case Unary::relu6: return add(A::eltwise_clip, 0, 6);
     case Unary::leaky_relu: return add(A::eltwise_relu, e.alpha);
     case Unary::elu: return add(A::eltwise_elu, e.alpha);
-    case Unary::selu:
-      add(A::eltwise_elu, 1.6732632423543772f);
-      return add(A::eltwise_linear, 1.0507009873554805f);
+    case Unary::selu: add(A::eltwise_elu, 1.6732632423543772f); return add(A::eltwise_linear, 1.0507009873554805f);
     case Unary::tanh: return add(A::eltwise_tanh);
     case Unary::sigmoid: return add(A::eltwise_logistic);
     case Unary::silu: return add(A::eltwise_swish, 1);

@@ -36,7 +36,7 @@ class DnnThreads {
 class DnnKernel {
  public:
   struct Slot {
-    int arg;                  ///< DNNL_ARG_...
+    int arg;  ///< DNNL_ARG_...
     dnnl::memory::desc desc;
   };
   /// Slots are in the order in which run gets its pointers.

@@ -16,8 +16,8 @@ using test::everywhere, test::expect_close, test::numbers;
 /// 64-byte aligned room, filled with NaN to show what was not written.
 class Room {
  public:
-  explicit Room(size_t bytes) : data_(::operator new(bytes + 64, std::align_val_t{64})) { std::memset(data_, 0xff, bytes + 64); }
-  ~Room() { ::operator delete(data_, std::align_val_t{64}); }
+  explicit Room(size_t bytes) : data_(::operator new (bytes + 64, std::align_val_t{64})) { std::memset(data_, 0xff, bytes + 64); }
+  ~Room() { ::operator delete (data_, std::align_val_t{64}); }
   Room(const Room&) = delete;
   Room& operator=(const Room&) = delete;
   void* get() const { return data_; }
@@ -60,14 +60,15 @@ std::vector<double> plain_matmul(const MatmulDesc& d, const std::vector<T>& a, c
 /// Runs and compares; also the packed form where there is one.
 template <class T>
 void check_matmul(const MatmulDesc& d, int threads, double tolerance) {
-  SCOPED_TRACE(std::to_string(d.m) + "x" + std::to_string(d.n) + "x" + std::to_string(d.k) + " act " + std::to_string(static_cast<int>(d.epilogue.act)) +
-               (d.transpose_a ? " ta" : "") + (d.transpose_b ? " tb" : ""));
+  SCOPED_TRACE(std::to_string(d.m) + "x" + std::to_string(d.n) + "x" + std::to_string(d.k) + " act " +
+               std::to_string(static_cast<int>(d.epilogue.act)) + (d.transpose_a ? " ta" : "") + (d.transpose_b ? " tb" : ""));
   int64_t most_a = d.m * d.k, most_b = d.n * d.k;
   for (int i = 0; i < d.batch_rank; ++i) {
     most_a += (d.batch[i] - 1) * d.a_stride[i];
     most_b += (d.batch[i] - 1) * d.b_stride[i];
   }
-  const auto a = numbers<T>(most_a), b = numbers<T>(most_b, -1, 1, 2), bias = numbers<T>(d.n, -1, 1, 3), c = numbers<T>(batches(d) * d.m * d.n, -1, 1, 4);
+  const auto a = numbers<T>(most_a), b = numbers<T>(most_b, -1, 1, 2), bias = numbers<T>(d.n, -1, 1, 3),
+             c = numbers<T>(batches(d) * d.m * d.n, -1, 1, 4);
   const auto want = plain_matmul(d, a, b, bias, c);
   const auto m = matmul(d, threads);
   EXPECT_NE(std::strncmp(m->implementation(), "ref", 3), 0) << m->implementation();
@@ -82,12 +83,12 @@ void check_matmul(const MatmulDesc& d, int threads, double tolerance) {
   expect_close(y, want, tolerance);
 }
 
-const Unary fused[] = {Unary::identity, Unary::relu,     Unary::relu6, Unary::leaky_relu, Unary::elu,          Unary::selu,      Unary::tanh,
-                       Unary::sigmoid,  Unary::silu,     Unary::gelu,  Unary::gelu_tanh,  Unary::hard_sigmoid, Unary::hard_silu, Unary::softplus,
-                       Unary::mish,     Unary::square, Unary::abs};
+const Unary fused[] = {Unary::identity,  Unary::relu,     Unary::relu6, Unary::leaky_relu, Unary::elu,       Unary::selu,
+                       Unary::tanh,      Unary::sigmoid,  Unary::silu,  Unary::gelu,       Unary::gelu_tanh, Unary::hard_sigmoid,
+                       Unary::hard_silu, Unary::softplus, Unary::mish,  Unary::square,     Unary::abs};
 
 TEST(Matmul, OfEverySizeAndTransposeMatchesPlainLoops) {
-  const int64_t sizes[][3] = {{1, 1, 1},   {1000, 10, 10}, {1, 10, 10},  {1, 100, 300}, {77, 1, 33},  {33, 16, 31}, {5, 17, 3},
+  const int64_t sizes[][3] = {{1, 1, 1},   {1000, 10, 10}, {1, 10, 10},   {1, 100, 300},  {77, 1, 33},  {33, 16, 31},   {5, 17, 3},
                               {64, 33, 7}, {130, 9, 200},  {31, 65, 129}, {200, 150, 70}, {3, 3, 2000}, {10, 10, 1000}, {9, 8, 5}};
   everywhere([&] {
     for (const auto& s : sizes) {
@@ -136,7 +137,14 @@ TEST(Matmul, BroadcastsBatchAxesByStrides) {
     check_matmul<float>(d, threads, 2e-6);
     d.b_stride[1] = 0;  // an axis that neither operand has
     check_matmul<float>(d, threads, 2e-6);
-    d = {.m = 7, .n = 40, .k = 50, .batch_rank = 2, .batch = {3, 4}, .a_stride = {1400, 350}, .b_stride = {0, 0}, .epilogue = {.act = Unary::gelu, .bias = true}};
+    d = {.m = 7,
+         .n = 40,
+         .k = 50,
+         .batch_rank = 2,
+         .batch = {3, 4},
+         .a_stride = {1400, 350},
+         .b_stride = {0, 0},
+         .epilogue = {.act = Unary::gelu, .bias = true}};
     check_matmul<float>(d, threads, 1e-5);  // becomes one product of 84 rows
     d.transpose_b = true;
     check_matmul<float>(d, threads, 1e-5);
@@ -172,8 +180,8 @@ TEST(Matmul, RefusesWhatItCannotDo) {
 
 struct PlainConv {
   std::vector<double> y, dx, dw, db;
-  PlainConv(const Conv2DDesc& d, const std::vector<float>& x, const std::vector<float>& w, const std::vector<float>& bias, const std::vector<float>& y0,
-            const std::vector<float>& dy)
+  PlainConv(const Conv2DDesc& d, const std::vector<float>& x, const std::vector<float>& w, const std::vector<float>& bias,
+            const std::vector<float>& y0, const std::vector<float>& dy)
       : y(y0.size()), dx(x.size()), dw(w.size()), db(static_cast<size_t>(d.o)) {
     const int64_t cg = d.c / d.groups, og = d.o / d.groups;
     for (int64_t p = 0; p < d.n * d.out_h() * d.out_w(); ++p) {
@@ -187,7 +195,8 @@ struct PlainConv {
           const int64_t iy = oy * d.stride_h - d.pad_top + k / d.kw * d.dilation_h, ix = ox * d.stride_w - d.pad_left + k % d.kw * d.dilation_w;
           if (iy < 0 || iy >= d.h || ix < 0 || ix >= d.w) continue;
           for (int64_t c = 0; c < cg; ++c) {
-            const size_t ax = static_cast<size_t>(((n * d.h + iy) * d.w + ix) * d.c + o / og * cg + c), aw = static_cast<size_t>((k * cg + c) * d.o + o);
+            const size_t ax = static_cast<size_t>(((n * d.h + iy) * d.w + ix) * d.c + o / og * cg + c),
+                         aw = static_cast<size_t>((k * cg + c) * d.o + o);
             s += double{x[ax]} * w[aw];
             dx[ax] += g * w[aw];
             dw[aw] += g * x[ax];
@@ -202,7 +211,19 @@ struct PlainConv {
 /// Typical layers in small: stem, 1x1, 3x3, strided, depthwise with and without multiplier, grouped, dilated, one-dimensional, odd.
 std::vector<Conv2DDesc> layers() {
   return {
-      {.n = 2, .h = 21, .w = 19, .c = 3, .o = 16, .kh = 7, .kw = 7, .stride_h = 2, .stride_w = 2, .pad_top = 3, .pad_left = 3, .pad_bottom = 3, .pad_right = 3},
+      {.n = 2,
+       .h = 21,
+       .w = 19,
+       .c = 3,
+       .o = 16,
+       .kh = 7,
+       .kw = 7,
+       .stride_h = 2,
+       .stride_w = 2,
+       .pad_top = 3,
+       .pad_left = 3,
+       .pad_bottom = 3,
+       .pad_right = 3},
       {.n = 1, .h = 14, .w = 14, .c = 1, .o = 32, .kh = 3, .kw = 3},
       {.n = 2, .h = 9, .w = 9, .c = 32, .o = 64},
       {.n = 2, .h = 9, .w = 9, .c = 32, .o = 48, .stride_h = 2, .stride_w = 2},
@@ -227,12 +248,13 @@ std::vector<Conv2DDesc> layers() {
 void check_conv(Conv2DDesc d, const Epilogue& e, int threads) {
   d.epilogue = e;
   const int64_t out = d.n * d.out_h() * d.out_w() * d.o;
-  const auto x = numbers<float>(d.n * d.h * d.w * d.c), w = numbers<float>(d.kh * d.kw * (d.c / d.groups) * d.o, -1, 1, 2), bias = numbers<float>(d.o, -1, 1, 3),
-             y0 = numbers<float>(out, -1, 1, 4), dy = numbers<float>(out, -1, 1, 5);
+  const auto x = numbers<float>(d.n * d.h * d.w * d.c), w = numbers<float>(d.kh * d.kw * (d.c / d.groups) * d.o, -1, 1, 2),
+             bias = numbers<float>(d.o, -1, 1, 3), y0 = numbers<float>(out, -1, 1, 4), dy = numbers<float>(out, -1, 1, 5);
   const PlainConv want(d, x, w, bias, y0, dy);
   const auto conv = conv2d(d, threads), back = conv2d_backward_data(d, threads);
   const auto grad = conv2d_backward_weights(d, threads);
-  for (const char* name : {conv->implementation(), back->implementation(), grad->implementation()}) EXPECT_NE(std::strncmp(name, "ref", 3), 0) << name;
+  for (const char* name : {conv->implementation(), back->implementation(), grad->implementation()})
+    EXPECT_NE(std::strncmp(name, "ref", 3), 0) << name;
   const auto both = [&](const Conv2D& c, const std::vector<float>& in, const std::vector<float>& before, const std::vector<double>& result) {
     const Room scratch(c.scratch_bytes()), packed(c.packed_bytes());
     auto y = before;

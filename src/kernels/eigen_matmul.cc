@@ -23,9 +23,7 @@ bool eigen_gemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const T* a, i
     else if (tb) vc.noalias() += va * vb.transpose();
     else vc.noalias() += va * vb;
     return true;
-  } catch (const std::exception&) {
-    return false;
-  }
+  } catch (const std::exception&) { return false; }
 }
 template bool eigen_gemm(bool, bool, int64_t, int64_t, int64_t, const float*, int64_t, const float*, int64_t, float*, int64_t, bool) noexcept;
 template bool eigen_gemm(bool, bool, int64_t, int64_t, int64_t, const double*, int64_t, const double*, int64_t, double*, int64_t, bool) noexcept;
@@ -39,9 +37,7 @@ class EigenMatmul final : public Matmul {
     for (int i = 0; i < d.batch_rank; ++i) batch_ *= d.batch[i];
   }
   /// A residual waits there while C is computed.
-  size_t scratch_bytes() const noexcept override {
-    return d_.epilogue.sum ? static_cast<size_t>(batch_ * d_.m * d_.n) * sizeof(T) : 0;
-  }
+  size_t scratch_bytes() const noexcept override { return d_.epilogue.sum ? static_cast<size_t>(batch_ * d_.m * d_.n) * sizeof(T) : 0; }
   Status run(const void* a, const void* b, const void* bias, void* c, void* scratch) const noexcept override {
     T* out = static_cast<T*>(d_.epilogue.sum ? scratch : c);
     bool done = true;
@@ -72,8 +68,8 @@ class EigenMatmul final : public Matmul {
       for (int64_t p = from; p < to; ++p) {
         const int64_t at = p * size, count = std::min(size, n - at);
         if (by_rows) {
-          ok[p] = eigen_gemm(d_.transpose_a, d_.transpose_b, count, d_.n, d_.k, a + (d_.transpose_a ? at : at * lda), lda, b, ldb, c + at * d_.n, d_.n,
-                             d_.accumulate);
+          ok[p] = eigen_gemm(d_.transpose_a, d_.transpose_b, count, d_.n, d_.k, a + (d_.transpose_a ? at : at * lda), lda, b, ldb, c + at * d_.n,
+                             d_.n, d_.accumulate);
         } else {
           ok[p] = eigen_gemm(d_.transpose_a, d_.transpose_b, d_.m, count, d_.k, a, lda, b + (d_.transpose_b ? at * ldb : at), ldb, c + at, d_.n,
                              d_.accumulate);

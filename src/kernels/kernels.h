@@ -59,9 +59,40 @@ void clip(const T* x, T lo, T hi, T* y, int64_t n) noexcept;
 /// Functions of one number. `alpha` is the slope of leaky_relu and the scale of elu; others ignore it.
 /// hard_sigmoid is relu6(x + 3) / 6; silu is x * sigmoid(x); gelu is the exact one (erf).
 enum class Unary : uint8_t {
-  identity, neg, abs, square, sqrt, rsqrt, reciprocal, exp, expm1, log, log1p, tanh, sigmoid, sin, cos, erf,
-  relu, relu6, leaky_relu, elu, selu, softplus, softsign, silu, gelu, gelu_tanh, hard_sigmoid, hard_silu, mish,
-  log_sigmoid, floor, ceil, round, sign
+  identity,
+  neg,
+  abs,
+  square,
+  sqrt,
+  rsqrt,
+  reciprocal,
+  exp,
+  expm1,
+  log,
+  log1p,
+  tanh,
+  sigmoid,
+  sin,
+  cos,
+  erf,
+  relu,
+  relu6,
+  leaky_relu,
+  elu,
+  selu,
+  softplus,
+  softsign,
+  silu,
+  gelu,
+  gelu_tanh,
+  hard_sigmoid,
+  hard_silu,
+  mish,
+  log_sigmoid,
+  floor,
+  ceil,
+  round,
+  sign
 };
 
 /// y[i] = op(x[i]). float32: at most 5e-7 relative error for exp, log, tanh, sigmoid, erf over the whole range, infinities and NaN as libm.
@@ -71,11 +102,18 @@ void unary(Unary op, const T* x, T* y, int64_t n, float alpha = 0) noexcept;
 /// Whether unary_grad wants the function's output (true) or its input (false).
 constexpr bool grad_takes_output(Unary op) noexcept {
   switch (op) {
-    case Unary::sqrt: case Unary::rsqrt: case Unary::reciprocal: case Unary::exp: case Unary::expm1: case Unary::tanh: case Unary::sigmoid:
-    case Unary::relu: case Unary::relu6: case Unary::elu: case Unary::selu:
-      return true;
-    default:
-      return false;
+    case Unary::sqrt:
+    case Unary::rsqrt:
+    case Unary::reciprocal:
+    case Unary::exp:
+    case Unary::expm1:
+    case Unary::tanh:
+    case Unary::sigmoid:
+    case Unary::relu:
+    case Unary::relu6:
+    case Unary::elu:
+    case Unary::selu: return true;
+    default: return false;
   }
 }
 /// dx[i] = dy[i] * op'(.), from `ref` = output or input as grad_takes_output says; dx may be dy or ref. floor, ceil, round, sign give 0.
@@ -83,22 +121,70 @@ template <class T>
 void unary_grad(Unary op, const T* dy, const T* ref, T* dx, int64_t n, float alpha = 0) noexcept;
 
 // The same by name.
-template <class T> void add(const T* a, const T* b, T* y, int64_t n) noexcept { binary(Binary::add, a, b, y, n); }
-template <class T> void sub(const T* a, const T* b, T* y, int64_t n) noexcept { binary(Binary::sub, a, b, y, n); }
-template <class T> void mul(const T* a, const T* b, T* y, int64_t n) noexcept { binary(Binary::mul, a, b, y, n); }
-template <class T> void div(const T* a, const T* b, T* y, int64_t n) noexcept { binary(Binary::div, a, b, y, n); }
-template <class T> void max(const T* a, const T* b, T* y, int64_t n) noexcept { binary(Binary::max, a, b, y, n); }
-template <class T> void min(const T* a, const T* b, T* y, int64_t n) noexcept { binary(Binary::min, a, b, y, n); }
-template <class T> void scale(T a, const T* x, T* y, int64_t n) noexcept { binary_scalar(Binary::mul, x, a, y, n); }
-template <class T> void exp(const T* x, T* y, int64_t n) noexcept { unary(Unary::exp, x, y, n); }
-template <class T> void log(const T* x, T* y, int64_t n) noexcept { unary(Unary::log, x, y, n); }
-template <class T> void sqrt(const T* x, T* y, int64_t n) noexcept { unary(Unary::sqrt, x, y, n); }
-template <class T> void tanh(const T* x, T* y, int64_t n) noexcept { unary(Unary::tanh, x, y, n); }
-template <class T> void sigmoid(const T* x, T* y, int64_t n) noexcept { unary(Unary::sigmoid, x, y, n); }
-template <class T> void relu(const T* x, T* y, int64_t n) noexcept { unary(Unary::relu, x, y, n); }
-template <class T> void relu_grad(const T* dy, const T* y, T* dx, int64_t n) noexcept { unary_grad(Unary::relu, dy, y, dx, n); }
-template <class T> void tanh_grad(const T* dy, const T* y, T* dx, int64_t n) noexcept { unary_grad(Unary::tanh, dy, y, dx, n); }
-template <class T> void sigmoid_grad(const T* dy, const T* y, T* dx, int64_t n) noexcept { unary_grad(Unary::sigmoid, dy, y, dx, n); }
+template <class T>
+void add(const T* a, const T* b, T* y, int64_t n) noexcept {
+  binary(Binary::add, a, b, y, n);
+}
+template <class T>
+void sub(const T* a, const T* b, T* y, int64_t n) noexcept {
+  binary(Binary::sub, a, b, y, n);
+}
+template <class T>
+void mul(const T* a, const T* b, T* y, int64_t n) noexcept {
+  binary(Binary::mul, a, b, y, n);
+}
+template <class T>
+void div(const T* a, const T* b, T* y, int64_t n) noexcept {
+  binary(Binary::div, a, b, y, n);
+}
+template <class T>
+void max(const T* a, const T* b, T* y, int64_t n) noexcept {
+  binary(Binary::max, a, b, y, n);
+}
+template <class T>
+void min(const T* a, const T* b, T* y, int64_t n) noexcept {
+  binary(Binary::min, a, b, y, n);
+}
+template <class T>
+void scale(T a, const T* x, T* y, int64_t n) noexcept {
+  binary_scalar(Binary::mul, x, a, y, n);
+}
+template <class T>
+void exp(const T* x, T* y, int64_t n) noexcept {
+  unary(Unary::exp, x, y, n);
+}
+template <class T>
+void log(const T* x, T* y, int64_t n) noexcept {
+  unary(Unary::log, x, y, n);
+}
+template <class T>
+void sqrt(const T* x, T* y, int64_t n) noexcept {
+  unary(Unary::sqrt, x, y, n);
+}
+template <class T>
+void tanh(const T* x, T* y, int64_t n) noexcept {
+  unary(Unary::tanh, x, y, n);
+}
+template <class T>
+void sigmoid(const T* x, T* y, int64_t n) noexcept {
+  unary(Unary::sigmoid, x, y, n);
+}
+template <class T>
+void relu(const T* x, T* y, int64_t n) noexcept {
+  unary(Unary::relu, x, y, n);
+}
+template <class T>
+void relu_grad(const T* dy, const T* y, T* dx, int64_t n) noexcept {
+  unary_grad(Unary::relu, dy, y, dx, n);
+}
+template <class T>
+void tanh_grad(const T* dy, const T* y, T* dx, int64_t n) noexcept {
+  unary_grad(Unary::tanh, dy, y, dx, n);
+}
+template <class T>
+void sigmoid_grad(const T* dy, const T* y, T* dx, int64_t n) noexcept {
+  unary_grad(Unary::sigmoid, dy, y, dx, n);
+}
 
 // ---------------------------------------------------------------------------------------------------------- moving and converting
 
@@ -138,10 +224,14 @@ template <class T>
 void reduce(Reduce op, const T* x, T* y, int64_t outer, int64_t n, int64_t inner) noexcept;
 /// Rows: [outer, n] to [outer].
 template <class T>
-void reduce_rows(Reduce op, const T* x, T* y, int64_t outer, int64_t n) noexcept { reduce(op, x, y, outer, n, 1); }
+void reduce_rows(Reduce op, const T* x, T* y, int64_t outer, int64_t n) noexcept {
+  reduce(op, x, y, outer, n, 1);
+}
 /// Columns: [n, inner] to [inner] (bias gradients).
 template <class T>
-void reduce_columns(Reduce op, const T* x, T* y, int64_t n, int64_t inner) noexcept { reduce(op, x, y, 1, n, inner); }
+void reduce_columns(Reduce op, const T* x, T* y, int64_t n, int64_t inner) noexcept {
+  reduce(op, x, y, 1, n, inner);
+}
 template <class T>
 T sum(const T* x, int64_t n) noexcept;
 template <class T>
@@ -177,7 +267,8 @@ template <class T>
 void layer_norm(const T* x, const T* gamma, const T* beta, T eps, T* y, T* mean, T* rstd, int64_t rows, int64_t n) noexcept;
 /// dx of layer_norm from its saved mean and rstd; gamma may be null. dgamma and dbeta [n] are written unless null.
 template <class T>
-void layer_norm_grad(const T* dy, const T* x, const T* gamma, const T* mean, const T* rstd, T* dx, T* dgamma, T* dbeta, int64_t rows, int64_t n) noexcept;
+void layer_norm_grad(const T* dy, const T* x, const T* gamma, const T* mean, const T* rstd, T* dx, T* dgamma, T* dbeta, int64_t rows,
+                     int64_t n) noexcept;
 /// Mean and biased variance of each row of [rows, n]; either may be null. Shifted, so a large mean costs no digits.
 template <class T>
 void row_moments(const T* x, T* mean, T* variance, int64_t rows, int64_t n) noexcept;
@@ -192,8 +283,8 @@ template <class T>
 void channel_grad_sums(const T* dy, const T* x, const T* mean, const T* rstd, T* sum_dy, T* sum_dy_xhat, int64_t rows, int64_t channels) noexcept;
 /// dx = gamma * rstd * (dy - sum_dy / rows - xhat * sum_dy_xhat / rows); gamma may be null.
 template <class T>
-void batch_norm_grad(const T* dy, const T* x, const T* gamma, const T* mean, const T* rstd, const T* sum_dy, const T* sum_dy_xhat, T* dx, int64_t rows,
-                     int64_t channels) noexcept;
+void batch_norm_grad(const T* dy, const T* x, const T* gamma, const T* mean, const T* rstd, const T* sum_dy, const T* sum_dy_xhat, T* dx,
+                     int64_t rows, int64_t channels) noexcept;
 
 // ---------------------------------------------------------------------------------------------------------------------- random
 // Philox4x32-10 (Salmon et al. 2011). Value i is a function of (key, counter, i) only: block {i/4, counter} under `key`. Draws that must be

@@ -148,9 +148,8 @@ void fill(const void* value, size_t size, void* y, int64_t n) noexcept {
 
 void copy(const void* x, void* y, size_t bytes) noexcept {
   if (x == y) return;
-  parallel_for(static_cast<int64_t>(bytes), 16 * grain_elements, [=](int64_t b, int64_t e) {
-    std::memcpy(static_cast<char*>(y) + b, static_cast<const char*>(x) + b, static_cast<size_t>(e - b));
-  });
+  parallel_for(static_cast<int64_t>(bytes), 16 * grain_elements,
+               [=](int64_t b, int64_t e) { std::memcpy(static_cast<char*>(y) + b, static_cast<const char*>(x) + b, static_cast<size_t>(e - b)); });
 }
 
 void permute(const void* x, void* y, const int64_t* dims, const int* axes, int rank, size_t size) noexcept {
@@ -177,8 +176,8 @@ Status gather_rows(const void* table, int64_t rows, size_t row_bytes, const Inde
     if (index[i] < 0 || index[i] >= rows) return {Status::index_out_of_range, i, static_cast<double>(index[i])};
   parallel_for(n, grain_rows(static_cast<int64_t>(row_bytes / 4 + 1)), [=](int64_t b, int64_t e) {
     for (int64_t i = b; i < e; ++i)
-      std::memcpy(static_cast<char*>(y) + static_cast<size_t>(i) * row_bytes, static_cast<const char*>(table) + static_cast<size_t>(index[i]) * row_bytes,
-                  row_bytes);
+      std::memcpy(static_cast<char*>(y) + static_cast<size_t>(i) * row_bytes,
+                  static_cast<const char*>(table) + static_cast<size_t>(index[i]) * row_bytes, row_bytes);
   });
   return {};
 }

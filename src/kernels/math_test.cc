@@ -42,9 +42,7 @@ TEST(ElementwiseMath, IsWithinFewUlpOverTheWholeRange) {
     for (const Unary op : {Unary::exp, Unary::tanh, Unary::sigmoid, Unary::erf, Unary::expm1, Unary::log1p, Unary::log}) {
       SCOPED_TRACE(static_cast<int>(op));
       EXPECT_LE(worst(op, positive), 5e-7);
-      if (op != Unary::log) {
-        EXPECT_LE(worst(op, negative), 5e-7);
-      }
+      if (op != Unary::log) { EXPECT_LE(worst(op, negative), 5e-7); }
     }
     for (const Unary op : {Unary::sqrt, Unary::rsqrt, Unary::reciprocal}) EXPECT_LE(worst(op, positive), 2.4e-7);
     EXPECT_LE(worst(Unary::softplus, numbers<float>(20000, -80, 80)), 5e-7);
@@ -135,7 +133,8 @@ TEST(ElementwiseGradients, AgreeWithCentralDifferences) {
     for (const Unary op : all_unary()) {
       SCOPED_TRACE(static_cast<int>(op));
       const bool positive = op == Unary::log || op == Unary::log1p || op == Unary::sqrt || op == Unary::rsqrt;
-      std::vector<double> x = numbers<double>(37, positive ? 0.1 : -4, 4), y(x.size()), dy = numbers<double>(37, -1, 1, 2), want(x.size()), dx(x.size());
+      std::vector<double> x = numbers<double>(37, positive ? 0.1 : -4, 4), y(x.size()), dy = numbers<double>(37, -1, 1, 2), want(x.size()),
+                          dx(x.size());
       const double h = 1e-5, a = 0.25;
       const bool flat = op == Unary::floor || op == Unary::ceil || op == Unary::round || op == Unary::sign;
       for (size_t i = 0; i < x.size(); ++i) {

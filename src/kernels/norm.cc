@@ -151,9 +151,8 @@ void layer_norm_grad(const T* dy, const T* x, const T* gamma, const T* mean, con
     });
   }
   if (!dx) return;
-  parallel_for(rows, grain_rows(n), [=, &t](int64_t b, int64_t e) {
-    t.layer_norm_dx(dy + b * n, x + b * n, gamma, mean + b, rstd + b, dx + b * n, e - b, n);
-  });
+  parallel_for(rows, grain_rows(n),
+               [=, &t](int64_t b, int64_t e) { t.layer_norm_dx(dy + b * n, x + b * n, gamma, mean + b, rstd + b, dx + b * n, e - b, n); });
 }
 template <class T>
 void row_moments(const T* x, T* mean, T* variance, int64_t rows, int64_t n) noexcept {
@@ -199,9 +198,8 @@ void channel_moments(const T* x, T* mean, T* variance, int64_t rows, int64_t cha
 
 template <class T>
 void scale_shift(const T* x, const T* scale, const T* shift, T* y, int64_t rows, int64_t channels, bool relu) noexcept {
-  parallel_for(rows, grain_rows(channels), [=](int64_t b, int64_t e) {
-    norm_table<T>().scale_shift(x + b * channels, scale, shift, y + b * channels, e - b, channels, relu);
-  });
+  parallel_for(rows, grain_rows(channels),
+               [=](int64_t b, int64_t e) { norm_table<T>().scale_shift(x + b * channels, scale, shift, y + b * channels, e - b, channels, relu); });
 }
 template <class T>
 void channel_grad_sums(const T* dy, const T* x, const T* mean, const T* rstd, T* sum_dy, T* sum_dy_xhat, int64_t rows, int64_t channels) noexcept {
@@ -212,8 +210,8 @@ void channel_grad_sums(const T* dy, const T* x, const T* mean, const T* rstd, T*
   });
 }
 template <class T>
-void batch_norm_grad(const T* dy, const T* x, const T* gamma, const T* mean, const T* rstd, const T* sum_dy, const T* sum_dy_xhat, T* dx, int64_t rows,
-                     int64_t channels) noexcept {
+void batch_norm_grad(const T* dy, const T* x, const T* gamma, const T* mean, const T* rstd, const T* sum_dy, const T* sum_dy_xhat, T* dx,
+                     int64_t rows, int64_t channels) noexcept {
   const auto& table = norm_table<T>();
   for (int64_t c = 0; c < channels; c += strip) {
     const int64_t n = std::min(strip, channels - c);
@@ -236,23 +234,27 @@ template void softmax_grad(const float*, const float*, float*, int64_t, int64_t)
 template void log_softmax_grad(const float*, const float*, float*, int64_t, int64_t) noexcept;
 template void log_sum_exp(const float*, float*, int64_t, int64_t) noexcept;
 template void layer_norm(const float*, const float*, const float*, float, float*, float*, float*, int64_t, int64_t) noexcept;
-template void layer_norm_grad(const float*, const float*, const float*, const float*, const float*, float*, float*, float*, int64_t, int64_t) noexcept;
+template void layer_norm_grad(const float*, const float*, const float*, const float*, const float*, float*, float*, float*, int64_t,
+                              int64_t) noexcept;
 template void row_moments(const float*, float*, float*, int64_t, int64_t) noexcept;
 template void channel_moments(const float*, float*, float*, int64_t, int64_t) noexcept;
 template void scale_shift(const float*, const float*, const float*, float*, int64_t, int64_t, bool) noexcept;
 template void channel_grad_sums(const float*, const float*, const float*, const float*, float*, float*, int64_t, int64_t) noexcept;
-template void batch_norm_grad(const float*, const float*, const float*, const float*, const float*, const float*, const float*, float*, int64_t, int64_t) noexcept;
+template void batch_norm_grad(const float*, const float*, const float*, const float*, const float*, const float*, const float*, float*, int64_t,
+                              int64_t) noexcept;
 template void softmax(const double*, double*, int64_t, int64_t) noexcept;
 template void log_softmax(const double*, double*, int64_t, int64_t) noexcept;
 template void softmax_grad(const double*, const double*, double*, int64_t, int64_t) noexcept;
 template void log_softmax_grad(const double*, const double*, double*, int64_t, int64_t) noexcept;
 template void log_sum_exp(const double*, double*, int64_t, int64_t) noexcept;
 template void layer_norm(const double*, const double*, const double*, double, double*, double*, double*, int64_t, int64_t) noexcept;
-template void layer_norm_grad(const double*, const double*, const double*, const double*, const double*, double*, double*, double*, int64_t, int64_t) noexcept;
+template void layer_norm_grad(const double*, const double*, const double*, const double*, const double*, double*, double*, double*, int64_t,
+                              int64_t) noexcept;
 template void row_moments(const double*, double*, double*, int64_t, int64_t) noexcept;
 template void channel_moments(const double*, double*, double*, int64_t, int64_t) noexcept;
 template void scale_shift(const double*, const double*, const double*, double*, int64_t, int64_t, bool) noexcept;
 template void channel_grad_sums(const double*, const double*, const double*, const double*, double*, double*, int64_t, int64_t) noexcept;
-template void batch_norm_grad(const double*, const double*, const double*, const double*, const double*, const double*, const double*, double*, int64_t, int64_t) noexcept;
+template void batch_norm_grad(const double*, const double*, const double*, const double*, const double*, const double*, const double*, double*,
+                              int64_t, int64_t) noexcept;
 
 }  // namespace tenure::kernels

@@ -12,7 +12,7 @@
 namespace tenure::kernels {
 namespace {
 
-constexpr int64_t strip = 128;   // columns of one piece of work
+constexpr int64_t strip = 128;  // columns of one piece of work
 constexpr int64_t max_parts = 32;
 
 template <class T>
@@ -28,7 +28,8 @@ T empty_value(Reduce op) noexcept {
     case Reduce::prod: return T{1};
     case Reduce::max: return L::has_infinity ? -L::infinity() : L::lowest();
     case Reduce::min: return L::has_infinity ? L::infinity() : L::max();
-    case Reduce::mean: case Reduce::mean_squares: return L::has_quiet_NaN ? L::quiet_NaN() : T{0};
+    case Reduce::mean:
+    case Reduce::mean_squares: return L::has_quiet_NaN ? L::quiet_NaN() : T{0};
     default: return T{0};
   }
 }
@@ -132,7 +133,8 @@ T combine(Reduce op, T a, T v) noexcept {
     case Reduce::prod: return static_cast<T>(static_cast<U>(a) * static_cast<U>(v));
     case Reduce::max: return v > a ? v : a;
     case Reduce::min: return v < a ? v : a;
-    case Reduce::sum_squares: case Reduce::mean_squares: return static_cast<T>(static_cast<U>(a) + static_cast<U>(v) * static_cast<U>(v));
+    case Reduce::sum_squares:
+    case Reduce::mean_squares: return static_cast<T>(static_cast<U>(a) + static_cast<U>(v) * static_cast<U>(v));
     default: return static_cast<T>(static_cast<U>(a) + static_cast<U>(v));
   }
 }

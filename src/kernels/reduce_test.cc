@@ -26,7 +26,7 @@ std::vector<double> plain_reduce(Reduce op, const std::vector<T>& x, int64_t out
 const Reduce all_reduce[] = {Reduce::sum, Reduce::mean, Reduce::prod, Reduce::max, Reduce::min, Reduce::sum_squares, Reduce::mean_squares};
 
 TEST(Reductions, OfEveryShapeAgreeWithPlainLoops) {
-  const int64_t shapes[][3] = {{1, 1, 1},   {3, 7, 1},    {1, 1001, 1}, {2, 100003, 1}, {700, 33, 1}, {1, 5, 3},    {1, 999, 10},
+  const int64_t shapes[][3] = {{1, 1, 1},     {3, 7, 1},   {1, 1001, 1}, {2, 100003, 1}, {700, 33, 1},   {1, 5, 3},   {1, 999, 10},
                                {1, 2000, 67}, {4, 9, 130}, {2, 65, 257}, {1, 30011, 5},  {1, 4001, 129}, {65, 3, 17}, {5, 1, 9}};
   everywhere([&] {
     for (const auto& s : shapes) {

@@ -40,9 +40,7 @@ struct Span {
     for (int64_t k = 0; k < count; ++k) total += raw(k);
     norm = total > 0 ? 1.0f / total : 1.0f;
   }
-  float raw(int64_t k) const noexcept {
-    return std::max(0.0f, 1.0f - std::fabs((static_cast<float>(first + k) + 0.5f - centre) * (1.0f / width)));
-  }
+  float raw(int64_t k) const noexcept { return std::max(0.0f, 1.0f - std::fabs((static_cast<float>(first + k) + 0.5f - centre) * (1.0f / width))); }
   float weight(int64_t k) const noexcept { return raw(k) * norm; }
 };
 
@@ -154,7 +152,8 @@ void resize_nearest(const void* x, void* y, const ResizeDesc& d, size_t size) no
       const int64_t row = r / d.out_h * d.h + nearest(r % d.out_h, sy, d.h);
       const char* from = static_cast<const char*>(x) + static_cast<size_t>(row * d.w) * pixel;
       char* to = static_cast<char*>(y) + static_cast<size_t>(r * d.out_w) * pixel;
-      for (int64_t ox = 0; ox < d.out_w; ++ox) std::memcpy(to + static_cast<size_t>(ox) * pixel, from + static_cast<size_t>(nearest(ox, sx, d.w)) * pixel, pixel);
+      for (int64_t ox = 0; ox < d.out_w; ++ox)
+        std::memcpy(to + static_cast<size_t>(ox) * pixel, from + static_cast<size_t>(nearest(ox, sx, d.w)) * pixel, pixel);
     }
   });
 }

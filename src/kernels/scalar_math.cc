@@ -117,7 +117,10 @@ static double derivative(Unary op, double r, double alpha) noexcept {
       return t + r * (1 - t * t) * sigmoid(r);
     }
     case Unary::log_sigmoid: return sigmoid(-r);
-    case Unary::floor: case Unary::ceil: case Unary::round: case Unary::sign: return 0;
+    case Unary::floor:
+    case Unary::ceil:
+    case Unary::round:
+    case Unary::sign: return 0;
   }
   return 0;
 }
@@ -126,7 +129,10 @@ void unary_grad(Unary op, const double* dy, const double* ref, double* dx, int64
   switch (op) {
     case Unary::relu: return map2(dy, ref, dx, n, [](double g, double r) { return r > 0 ? g : 0; });
     case Unary::relu6: return map2(dy, ref, dx, n, [](double g, double r) { return r > 0 && r < 6 ? g : 0; });
-    case Unary::floor: case Unary::ceil: case Unary::round: case Unary::sign: return map(dy, dx, n, [](double) { return 0.0; });
+    case Unary::floor:
+    case Unary::ceil:
+    case Unary::round:
+    case Unary::sign: return map(dy, dx, n, [](double) { return 0.0; });
     default: return map2(dy, ref, dx, n, [=](double g, double r) { return g * derivative(op, r, alpha); });
   }
 }

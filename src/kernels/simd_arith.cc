@@ -149,7 +149,7 @@ void AdamT(T* w, T* m, T* v, const T* g, int64_t count, T alpha, T beta1, T beta
 }
 
 template <class T>
-constexpr ArithTable<T> kArith = {BinaryT<T>,  BinaryScalarT<T>, ScalarBinaryT<T>, BinaryRowT<T>, BinaryColumnT<T>, AxpyT<T>,
+constexpr ArithTable<T> kArith = {BinaryT<T>,   BinaryScalarT<T>, ScalarBinaryT<T>, BinaryRowT<T>, BinaryColumnT<T>, AxpyT<T>,
                                   ScaleAddT<T>, MultiplyAddT<T>,  ClipT<T>,         MomentumT<T>,  AdamT<T>};
 const ArithTable<float>* ArithFloat() { return &kArith<float>; }
 const ArithTable<double>* ArithDouble() { return &kArith<double>; }
@@ -216,8 +216,7 @@ void momentum_update(T* w, T* v, const T* g, int64_t n, T lr, T momentum, bool n
 }
 template <class T>
 void adam_update(T* w, T* m, T* v, const T* g, int64_t n, T alpha, T beta1, T beta2, T eps) noexcept {
-  parallel_for(n, grain_elements,
-               [=](int64_t i, int64_t e) { table<T>().adam(w + i, m + i, v + i, g + i, e - i, alpha, beta1, beta2, eps); });
+  parallel_for(n, grain_elements, [=](int64_t i, int64_t e) { table<T>().adam(w + i, m + i, v + i, g + i, e - i, alpha, beta1, beta2, eps); });
 }
 
 template void binary(Binary, const float*, const float*, float*, int64_t) noexcept;

@@ -312,8 +312,7 @@ HWY_INLINE void WithUnary(D d, Unary op, float alpha, Body body) {
     case Unary::floor: return body([=](V x) HWY_ATTR { return hn::Floor(x); });
     case Unary::ceil: return body([=](V x) HWY_ATTR { return hn::Ceil(x); });
     case Unary::round: return body([=](V x) HWY_ATTR { return hn::Round(x); });
-    case Unary::sign:
-      return body([=](V x) HWY_ATTR { return hn::IfThenElse(hn::Gt(hn::Abs(x), zero), hn::CopySign(one, x), x); });
+    case Unary::sign: return body([=](V x) HWY_ATTR { return hn::IfThenElse(hn::Gt(hn::Abs(x), zero), hn::CopySign(one, x), x); });
   }
 }
 

@@ -14,7 +14,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace tenure::kernels::HWY_NAMESPACE {
 
-HWY_FLATTEN void UnaryFloat(Unary op, const float* x, float* y, int64_t n, float alpha) {
+void UnaryFloat(Unary op, const float* x, float* y, int64_t n, float alpha) {
   const hn::ScalableTag<float> d;
   WithUnary(d, op, alpha, [&](auto f) HWY_ATTR { Map(d, x, y, n, f); });
 }
@@ -41,9 +41,7 @@ HWY_INLINE bool WithSimpleGrad(D d, Unary op, float alpha, Body body) {
     case Unary::tanh: body([=](V g, V y) HWY_ATTR { return hn::Mul(g, hn::NegMulAdd(y, y, one)); }); break;
     case Unary::sigmoid: body([=](V g, V y) HWY_ATTR { return hn::Mul(g, hn::NegMulAdd(y, y, y)); }); break;
     case Unary::relu: body([=](V g, V y) HWY_ATTR { return hn::IfThenElseZero(hn::Gt(y, zero), g); }); break;
-    case Unary::relu6:
-      body([=](V g, V y) HWY_ATTR { return hn::IfThenElseZero(hn::And(hn::Gt(y, zero), hn::Lt(y, hn::Set(d, 6.0f))), g); });
-      break;
+    case Unary::relu6: body([=](V g, V y) HWY_ATTR { return hn::IfThenElseZero(hn::And(hn::Gt(y, zero), hn::Lt(y, hn::Set(d, 6.0f))), g); }); break;
     case Unary::leaky_relu: body([=](V g, V x) HWY_ATTR { return hn::IfThenElse(hn::Gt(x, zero), g, hn::Mul(g, a)); }); break;
     case Unary::elu: body([=](V g, V y) HWY_ATTR { return hn::IfThenElse(hn::Gt(y, zero), g, hn::Mul(g, hn::Add(y, a))); }); break;
     case Unary::selu:
@@ -52,7 +50,10 @@ HWY_INLINE bool WithSimpleGrad(D d, Unary op, float alpha, Body body) {
         return hn::Mul(g, hn::IfThenElse(hn::Gt(y, zero), s, hn::Add(y, hn::Set(d, kSeluScale * kSeluAlpha))));
       });
       break;
-    case Unary::floor: case Unary::ceil: case Unary::round: case Unary::sign: body([=](V, V) HWY_ATTR { return zero; }); break;
+    case Unary::floor:
+    case Unary::ceil:
+    case Unary::round:
+    case Unary::sign: body([=](V, V) HWY_ATTR { return zero; }); break;
     default: return false;
   }
   return true;
@@ -112,7 +113,7 @@ HWY_INLINE void WithInputGrad(D d, Unary op, Body body) {
   }
 }
 
-HWY_FLATTEN void UnaryGradFloat(Unary op, const float* dy, const float* ref, float* dx, int64_t n, float alpha) {
+void UnaryGradFloat(Unary op, const float* dy, const float* ref, float* dx, int64_t n, float alpha) {
   const hn::ScalableTag<float> d;
   const auto loop = [&](auto f) HWY_ATTR { Map2(d, dy, ref, dx, n, f); };
   if (!WithSimpleGrad(d, op, alpha, loop)) WithInputGrad(d, op, loop);

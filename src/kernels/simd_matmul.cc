@@ -166,7 +166,9 @@ void small_product(const SmallProduct& p, int64_t begin, int64_t end) noexcept {
 void vector_matrix(const float* v, int64_t step, const float* m, int64_t ldm, int64_t k, int64_t n, float* y) noexcept {
   HWY_DYNAMIC_DISPATCH(VectorMatrix)(v, step, m, ldm, k, n, y);
 }
-void matrix_vector(const float* m, const float* v, int64_t rows, int64_t k, float* y) noexcept { HWY_DYNAMIC_DISPATCH(MatrixVector)(m, v, rows, k, y); }
+void matrix_vector(const float* m, const float* v, int64_t rows, int64_t k, float* y) noexcept {
+  HWY_DYNAMIC_DISPATCH(MatrixVector)(m, v, rows, k, y);
+}
 
 template <>
 void apply_epilogue<float>(const Epilogue& e, const float* x, const float* bias, float* y, int64_t rows, int64_t cols) noexcept {
@@ -191,12 +193,26 @@ void apply_epilogue<double>(const Epilogue& e, const double* x, const double* bi
 
 bool fusable(Unary act) noexcept {
   switch (act) {
-    case Unary::identity: case Unary::relu: case Unary::relu6: case Unary::leaky_relu: case Unary::elu: case Unary::selu: case Unary::tanh:
-    case Unary::sigmoid: case Unary::silu: case Unary::gelu: case Unary::gelu_tanh: case Unary::hard_sigmoid: case Unary::hard_silu:
-    case Unary::softplus: case Unary::mish: case Unary::exp: case Unary::square: case Unary::abs: case Unary::sqrt:
-      return true;
-    default:
-      return false;
+    case Unary::identity:
+    case Unary::relu:
+    case Unary::relu6:
+    case Unary::leaky_relu:
+    case Unary::elu:
+    case Unary::selu:
+    case Unary::tanh:
+    case Unary::sigmoid:
+    case Unary::silu:
+    case Unary::gelu:
+    case Unary::gelu_tanh:
+    case Unary::hard_sigmoid:
+    case Unary::hard_silu:
+    case Unary::softplus:
+    case Unary::mish:
+    case Unary::exp:
+    case Unary::square:
+    case Unary::abs:
+    case Unary::sqrt: return true;
+    default: return false;
   }
 }
 

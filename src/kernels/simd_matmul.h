@@ -16,8 +16,8 @@ struct SmallProduct {
   const float* bias;  ///< null for none
   float* c;
   int64_t n, k;
-  bool sum;    ///< adds what C holds
-  float floor; ///< 0 for relu, -infinity for none
+  bool sum;     ///< adds what C holds
+  float floor;  ///< 0 for relu, -infinity for none
 };
 /// Rows [begin, end) of the product.
 void small_product(const SmallProduct& p, int64_t begin, int64_t end) noexcept;

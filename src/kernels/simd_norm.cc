@@ -195,9 +195,7 @@ void LayerNormDx(const T* dy, const T* x, const T* gamma, const T* mean, const T
     const auto hat = [&](int64_t i, size_t k) HWY_ATTR { return hn::Mul(hn::Sub(LoadSome(x + i, k), m), s); };
     const double a = FoldRow<T>(n, grad), b = FoldRow<T>(n, [&](int64_t i, size_t k) HWY_ATTR { return hn::Mul(grad(i, k), hat(i, k)); });
     const auto va = hn::Set(d, static_cast<T>(a / static_cast<double>(n))), vb = hn::Set(d, static_cast<T>(b / static_cast<double>(n)));
-    EachVector<T>(n, [&](int64_t i, size_t k) HWY_ATTR {
-      StoreSome(hn::Mul(s, hn::NegMulAdd(hat(i, k), vb, hn::Sub(grad(i, k), va))), dx + i, k);
-    });
+    EachVector<T>(n, [&](int64_t i, size_t k) HWY_ATTR { StoreSome(hn::Mul(s, hn::NegMulAdd(hat(i, k), vb, hn::Sub(grad(i, k), va))), dx + i, k); });
   }
 }
 
@@ -263,8 +261,8 @@ void Blend(const T* dy, const T* x, const T* mean, const T* a, const T* b, const
 }
 
 template <class T>
-constexpr NormTable<T> kNorm = {Softmax<T>,    SoftmaxGrad<T>, LogSumExp<T>,   LayerNorm<T>, LayerNormDx<T>, RowMoments<T>,
-                                ScaleShift<T>, ShiftedSums<T>, GradSums<T>, RowGradSums<T>, Blend<T>};
+constexpr NormTable<T> kNorm = {Softmax<T>,    SoftmaxGrad<T>, LogSumExp<T>, LayerNorm<T>,   LayerNormDx<T>, RowMoments<T>,
+                                ScaleShift<T>, ShiftedSums<T>, GradSums<T>,  RowGradSums<T>, Blend<T>};
 const NormTable<float>* NormFloat() { return &kNorm<float>; }
 const NormTable<double>* NormDouble() { return &kNorm<double>; }
 
@@ -277,9 +275,13 @@ HWY_EXPORT(NormFloat);
 HWY_EXPORT(NormDouble);
 
 template <>
-const NormTable<float>& norm_table<float>() noexcept { return *HWY_DYNAMIC_DISPATCH(NormFloat)(); }
+const NormTable<float>& norm_table<float>() noexcept {
+  return *HWY_DYNAMIC_DISPATCH(NormFloat)();
+}
 template <>
-const NormTable<double>& norm_table<double>() noexcept { return *HWY_DYNAMIC_DISPATCH(NormDouble)(); }
+const NormTable<double>& norm_table<double>() noexcept {
+  return *HWY_DYNAMIC_DISPATCH(NormDouble)();
+}
 
 }  // namespace tenure::kernels
 #endif

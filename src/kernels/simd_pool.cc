@@ -147,8 +147,7 @@ const PoolTable<T>& table() noexcept {
 Window window(const Pool2DDesc& d, int64_t oy, int64_t ox) noexcept {
   const int64_t y = oy * d.stride_h - d.pad_top, x = ox * d.stride_w - d.pad_left;
   const int64_t y0 = std::max<int64_t>(y, 0), x0 = std::max<int64_t>(x, 0), y1 = std::min(y + d.kh, d.h), x1 = std::min(x + d.kw, d.w);
-  return {std::max<int64_t>(0, y1 - y0), std::max<int64_t>(0, x1 - x0), (y0 * d.w + x0) * d.c, d.w * d.c,
-          d.c, (y0 - y) * d.kw + (x0 - x), d.kw};
+  return {std::max<int64_t>(0, y1 - y0), std::max<int64_t>(0, x1 - x0), (y0 * d.w + x0) * d.c, d.w * d.c, d.c, (y0 - y) * d.kw + (x0 - x), d.kw};
 }
 
 /// Calls f(image, window, output pixel) for the pixels of output rows in parallel.
@@ -179,7 +178,8 @@ void max_pool(const Pool2DDesc& d, const T* x, T* y, void* index) noexcept {
   each_pixel(d, [&](int64_t n, const Window& w, int64_t p) {
     if (w.rows == 0 || w.cols == 0) {
       std::fill_n(y + p * d.c, d.c, -std::numeric_limits<T>::infinity());
-      if (index) std::fill_n(static_cast<uint8_t*>(index) + static_cast<size_t>(p * d.c) * d.index_size(), static_cast<size_t>(d.c) * d.index_size(), 0);
+      if (index)
+        std::fill_n(static_cast<uint8_t*>(index) + static_cast<size_t>(p * d.c) * d.index_size(), static_cast<size_t>(d.c) * d.index_size(), 0);
       return;
     }
     if (!index) return t.max(x + n * image, w, d.c, y + p * d.c);

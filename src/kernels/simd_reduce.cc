@@ -145,16 +145,19 @@ void ColumnSum(const T* x, int64_t stride, int64_t rows, int64_t cols, bool squa
   hn::Vec<hn::ScalableTag<T>> total[4];
   int64_t c = 0;
   for (; c + 4 * N <= cols; c += 4 * N) {
-    ColumnSumStrip<4, 1>(x + c, stride, rows, squares, [=](const T* p, int k) HWY_ATTR { return hn::LoadU(d, p + k * N); }, total);
+    ColumnSumStrip<4, 1>(
+        x + c, stride, rows, squares, [=](const T* p, int k) HWY_ATTR { return hn::LoadU(d, p + k * N); }, total);
     for (int k = 0; k < 4; ++k) hn::StoreU(total[k], d, y + c + k * N);
   }
   for (; c + N <= cols; c += N) {
-    ColumnSumStrip<1, 4>(x + c, stride, rows, squares, [=](const T* p, int) HWY_ATTR { return hn::LoadU(d, p); }, total);
+    ColumnSumStrip<1, 4>(
+        x + c, stride, rows, squares, [=](const T* p, int) HWY_ATTR { return hn::LoadU(d, p); }, total);
     hn::StoreU(total[0], d, y + c);
   }
   if (c < cols) {
     const size_t left = static_cast<size_t>(cols - c);
-    ColumnSumStrip<1, 4>(x + c, stride, rows, squares, [=](const T* p, int) HWY_ATTR { return LoadFirst(d, p, left); }, total);
+    ColumnSumStrip<1, 4>(
+        x + c, stride, rows, squares, [=](const T* p, int) HWY_ATTR { return LoadFirst(d, p, left); }, total);
     StoreFirst(d, total[0], y + c, left);
   }
 }
@@ -189,9 +192,13 @@ HWY_EXPORT(ReduceFloat);
 HWY_EXPORT(ReduceDouble);
 
 template <>
-const ReduceTable<float>& reduce_table<float>() noexcept { return *HWY_DYNAMIC_DISPATCH(ReduceFloat)(); }
+const ReduceTable<float>& reduce_table<float>() noexcept {
+  return *HWY_DYNAMIC_DISPATCH(ReduceFloat)();
+}
 template <>
-const ReduceTable<double>& reduce_table<double>() noexcept { return *HWY_DYNAMIC_DISPATCH(ReduceDouble)(); }
+const ReduceTable<double>& reduce_table<double>() noexcept {
+  return *HWY_DYNAMIC_DISPATCH(ReduceDouble)();
+}
 
 }  // namespace tenure::kernels
 #endif

@@ -69,7 +69,8 @@ class Spans {
     std::lock_guard lock(mutex_);
     in_use_ -= bytes;
     insert(static_cast<std::byte*>(p), {bytes, true, ++clock_}, true);
-    size_t cap = std::max(size_t{32} << 20, in_use_ / 10);
+    size_t cap = std::max(kKeepFree, in_use_ / 10), slabs = slab_stats(Heap::data).free_bytes + slab_stats(Heap::objects).free_bytes;
+    cap = std::max(cap / 4, cap > slabs ? cap - slabs : 0);
     while (dirty_ > cap) purge_one();
   }
 
@@ -105,6 +106,7 @@ class Spans {
       by_age_.erase({it->second.age, it->first});
     }
     free_.erase(it);
+    span_free_bytes.store(dirty_, std::memory_order_relaxed);
   }
 
   // Neighbours of the same kind join: dirty with dirty, clean with clean.
@@ -130,6 +132,7 @@ class Spans {
     if (span.dirty) {
       dirty_ += span.bytes;
       by_age_.insert({span.age, at});
+      span_free_bytes.store(dirty_, std::memory_order_relaxed);
     }
   }
 

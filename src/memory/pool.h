@@ -1,6 +1,6 @@
 // The pool: where tensor bytes come from. Slabs up to 64 KiB, spans of whole pages above.
-// Owns: mmapped regions. Free spans are kept up to a cap (the larger of 32 MiB and a tenth of what is in use) and given
-// back beyond it, so that resident memory follows live memory. Under AddressSanitizer each block is malloc's own.
+// Owns: mmapped regions. Free memory, slabs' and spans' together, is kept up to a cap (the larger of 32 MiB and a tenth of what is
+// in use) and given back beyond it, so that resident memory follows live memory. Under AddressSanitizer each block is malloc's own.
 #pragma once
 
 #include <cstddef>

@@ -43,7 +43,7 @@ struct Central {
   size_t region_left = 0;
   std::atomic<size_t> page_bytes{0};
   std::atomic<int64_t> live_bytes{0};
-  size_t trim_at = size_t{32} << 20;
+  size_t trim_at = size_t{4} << 20;  // free bytes below which trimming is not tried
 
   Page* new_page(int cls) noexcept;
   void trim_locked(size_t* returned) noexcept;
@@ -187,6 +187,26 @@ void Central::trim_locked(size_t* returned) noexcept {
 
 }  // namespace
 
+namespace {
+size_t free_of(const Central& c) noexcept {
+  auto live = static_cast<size_t>(std::max<int64_t>(0, c.live_bytes.load(std::memory_order_relaxed)));
+  size_t pages = c.page_bytes.load(std::memory_order_relaxed);
+  return pages > live ? pages - live : 0;
+}
+
+void trim_if_much(Heap heap) noexcept {
+  Central &data = central(Heap::data), &objects = central(Heap::objects), &c = central(heap);
+  size_t own = free_of(c), all = free_of(data) + free_of(objects) + span_free_bytes.load(std::memory_order_relaxed);
+  size_t in_use = data.page_bytes.load(std::memory_order_relaxed) + objects.page_bytes.load(std::memory_order_relaxed);
+  if (all <= std::max(kKeepFree, in_use / 10) || own <= c.trim_at) return;
+  std::lock_guard lock(c.mutex);
+  size_t returned = 0;
+  c.trim_locked(&returned);
+  size_t left = free_of(c);
+  c.trim_at = std::max(size_t{4} << 20, left + left / 2);  // slots in partly used pages cannot go: do not try again at once
+}
+}  // namespace
+
 void* slab_alloc(Heap heap, int cls) noexcept {
   int h = static_cast<int>(heap);
   Slot*& head = cache.head[h][cls];
@@ -224,16 +244,7 @@ void slab_free(Heap heap, int cls, void* block) noexcept {
     if (!cache.registered) register_thread();
     give_back(heap, cls, cache_limit(cls) / 2);
     flush_live(heap);
-    Central& c = central(heap);
-    auto live = c.live_bytes.load(std::memory_order_relaxed);
-    size_t pages = c.page_bytes.load(std::memory_order_relaxed);
-    if (pages > static_cast<size_t>(live < 0 ? 0 : live) + c.trim_at) {  // much more free than used
-      std::lock_guard lock(c.mutex);
-      size_t returned = 0;
-      c.trim_locked(&returned);
-      size_t left = c.page_bytes.load(std::memory_order_relaxed) - static_cast<size_t>(std::max<int64_t>(0, c.live_bytes.load()));
-      c.trim_at = std::max(size_t{32} << 20, left + left / 2);  // slots in partly used pages cannot go: do not try again at once
-    }
+    trim_if_much(heap);
   } else if (cache.dead) {
     give_back(heap, cls, 0);
     flush_live(heap);

@@ -32,6 +32,11 @@ static_assert(slab_bytes(slab_class(kSlabLimit)) == kSlabLimit && slab_class(kSl
 /// Two heaps that share the code: `data` for tensor bytes, `objects` for counted objects (which can be enumerated).
 enum class Heap : uint8_t { data, objects };
 
+/// Free memory that stays resident, all heaps and the pool's spans together: beyond this, what can go goes back.
+inline constexpr size_t kKeepFree = size_t{32} << 20;
+/// The pool's part of it, told by the pool.
+inline std::atomic<size_t> span_free_bytes{0};
+
 /// A block of the class; null when the system has no memory.
 void* slab_alloc(Heap heap, int cls) noexcept;
 void slab_free(Heap heap, int cls, void* block) noexcept;

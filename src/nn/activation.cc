@@ -28,11 +28,11 @@ Tensor glu(Tensor x) {
   return half[0] * sigmoid(half[1]);
 }
 
-struct Named {
+struct Known {
   std::string_view name;
   Tensor (*apply)(Tensor);
 };
-constexpr Named functions[] = {
+constexpr Known functions[] = {
     {"linear", [](Tensor x) { return x; }},
     {"relu", [](Tensor x) { return relu(std::move(x)); }},
     {"relu6", [](Tensor x) { return relu6(std::move(x)); }},
@@ -65,8 +65,8 @@ constexpr Named functions[] = {
     {"log_softmax", [](Tensor x) { return log_softmax(std::move(x)); }},
 };
 
-const Named* find(std::string_view name) {
-  auto it = std::find_if(std::begin(functions), std::end(functions), [&](const Named& f) { return f.name == name; });
+const Known* find(std::string_view name) {
+  auto it = std::find_if(std::begin(functions), std::end(functions), [&](const Known& f) { return f.name == name; });
   return it == std::end(functions) ? nullptr : it;
 }
 
@@ -75,8 +75,8 @@ const Named* find(std::string_view name) {
 ActivationFunction::ActivationFunction(std::string name) : name_(std::move(name)) {
   if (name_.empty()) return;
   std::string known;
-  for (const Named& f : functions) known += (known.empty() ? "" : ", ") + std::string(f.name);
-  const Named* f = find(name_);
+  for (const Known& f : functions) known += (known.empty() ? "" : ", ") + std::string(f.name);
+  const Known* f = find(name_);
   check(f != nullptr, Code::NotFound, "activation: there is no '{}'; there are: {}", name_, known);
   function_ = f->apply;
 }
@@ -109,7 +109,7 @@ namespace nn {
 
 std::string_view fusable(const ActivationFunction& a) {
   if (a.linear() || a.layer().defined()) return {};
-  const Named* f = find(a.name());
+  const Known* f = find(a.name());
   return f && ops::fusable_activation(f->name) ? f->name : std::string_view();
 }
 Tensor finish(const ActivationFunction& a, std::string_view done, Tensor y) { return done.empty() ? a(std::move(y)) : std::move(y); }

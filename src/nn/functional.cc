@@ -5,7 +5,6 @@
 #include <set>
 #include <unordered_map>
 
-#include <tenure/model.h>
 #include <tenure/ops.h>
 
 namespace tenure {

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include <tenure/model.h>
+
 #include "nn/layer_body.h"
 
 namespace tenure {

@@ -13,6 +13,7 @@
 
 #include "core/context.h"
 #include "core/node.h"
+#include "core/variable_body.h"
 #include "nn/config.h"
 
 namespace tenure {

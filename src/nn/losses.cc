@@ -90,7 +90,7 @@ class Loss::Rule {
   virtual Tensor mask(const Tensor&) const { return {}; }
   virtual Json json() const = 0;
   std::string name, reduction;
-  bool by_name = false;
+  bool by_name = false, sparse = false;
 };
 
 namespace {
@@ -142,6 +142,7 @@ class RuleOf final : public Loss::Rule {
   RuleOf(C c, const char* class_name) : config_(std::move(c)), class_(class_name) {
     check_reduction(config_.reduction);
     name = config_.name, reduction = config_.reduction;
+    sparse = std::is_same_v<C, losses::SparseCategoricalCrossentropy>;
   }
   Tensor values(Tensor t, Tensor p) const override { return values_of(config_, std::move(t), std::move(p)); }
   Tensor mask(const Tensor& t) const override {
@@ -220,8 +221,7 @@ std::shared_ptr<Loss::Rule> make(const char* name, const Json& config) {
   C c{};
   nn::ConfigReader r(config, name);
   fields(r, c);
-  r(  "name", c.name);
-  r("reduction", c.reduction);
+  r("name", c.name), r("reduction", c.reduction);
   r.ignore({"dtype"});
   r.finish();
   return std::make_shared<RuleOf<C>>(c, name);
@@ -280,6 +280,7 @@ Tensor Loss::operator()(Tensor y_true, Tensor y_pred, Tensor sample_weight) cons
 }
 
 std::string Loss::name() const { return rule_ ? rule_->name : ""; }
+bool Loss::sparse() const { return rule_ && rule_->sparse; }
 std::string Loss::to_json() const { return !rule_ ? "null" : rule_->by_name ? Json(rule_->name).dump() : rule_->json().dump(); }
 void Loss::from_json(const std::string& text) {
   Json j = nn::parse(text, "loss");

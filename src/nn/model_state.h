@@ -2,13 +2,15 @@
 // closures refer to that body without owning it.
 #pragma once
 
+#include <atomic>
 #include <mutex>
 #include <string>
 #include <vector>
 
 #include <tenure/model.h>
 
-#include "memory/counted.h"
+#include "nn/metric_body.h"
+#include "nn/optimizer_body.h"
 
 namespace tenure {
 

@@ -97,7 +97,8 @@ void OptimizerBody::apply(const Tensors& gradients, const Variables& variables) 
   for (size_t i = 0; i < vs.size(); ++i) {
     Tensor w = vs[i].value();
     if (decay.defined()) w = subtract(w, multiply(w, cast(decay, w.dtype())));
-    vs[i].assign(update(std::move(w), std::move(gs[i]), shared, slots_of(vs[i])));
+    Variables slots = slots_of(vs[i]);
+    vs[i].assign(update(std::move(w), std::move(gs[i]), shared, slots));
   }
   iterations().assign(std::move(next));
 }

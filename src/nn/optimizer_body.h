@@ -48,7 +48,7 @@ class OptimizerBody : public memory::Counted {
   /// What all variables of a step share, made once: `rate` and `step` (1 at the first) are float32 of rank 0.
   virtual Tensors begin(Tensor rate, Tensor step) const = 0;
   /// The new value of `w` for gradient `g`. Slots are assigned here.
-  virtual Tensor update(Tensor w, Tensor g, const Tensors& shared, const Variables& slots) const = 0;
+  virtual Tensor update(Tensor w, Tensor g, const Tensors& shared, Variables& slots) const = 0;
   virtual void fields_of(Fields& v) const = 0;
 
  private:

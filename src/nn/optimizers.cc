@@ -16,7 +16,7 @@ Optimizer handle(OptimizerBody* b) {
 }
 
 // slot + (target - slot) * fraction, assigned and returned.
-Tensor moved(const Variable& slot, Tensor target, double fraction) {
+Tensor moved(Variable& slot, Tensor target, double fraction) {
   Tensor old = slot.value();
   Tensor now = add(old, multiply(subtract(std::move(target), old), fraction));
   slot.assign(now);
@@ -56,7 +56,7 @@ class SGDRule final : public OptimizerOf<SGD> {
   using OptimizerOf::OptimizerOf;
   SlotGroups slots() const override { return config.momentum != 0 ? SlotGroups{{"momentum"}} : SlotGroups{}; }
   Tensors begin(Tensor rate, Tensor) const override { return {std::move(rate)}; }
-  Tensor update(Tensor w, Tensor g, const Tensors& shared, const Variables& slots) const override {
+  Tensor update(Tensor w, Tensor g, const Tensors& shared, Variables& slots) const override {
     Tensor step = multiply(std::move(g), cast(shared[0], w.dtype()));
     if (config.momentum == 0) return subtract(std::move(w), std::move(step));
     Tensor m = subtract(multiply(slots[0].value(), config.momentum), step);
@@ -81,7 +81,7 @@ class RMSpropRule final : public OptimizerOf<RMSprop> {
     return s;
   }
   Tensors begin(Tensor rate, Tensor) const override { return {std::move(rate)}; }
-  Tensor update(Tensor w, Tensor g, const Tensors& shared, const Variables& slots) const override {
+  Tensor update(Tensor w, Tensor g, const Tensors& shared, Variables& slots) const override {
     Tensor v = moved(slots[0], square(g), 1 - config.rho);
     if (config.centered) v = subtract(std::move(v), square(moved(slots.back(), g, 1 - config.rho)));
     Tensor step = divide(multiply(std::move(g), cast(shared[0], w.dtype())), sqrt(add(std::move(v), config.epsilon)));
@@ -119,7 +119,7 @@ class AdamRule final : public OptimizerOf<C> {
     Tensor second = sqrt(subtract(1.0, power(full({}, this->config.beta_2), std::move(step))));
     return {divide(multiply(std::move(rate), std::move(second)), std::move(first))};
   }
-  Tensor update(Tensor w, Tensor g, const Tensors& shared, const Variables& slots) const override {
+  Tensor update(Tensor w, Tensor g, const Tensors& shared, Variables& slots) const override {
     const C& c = this->config;
     Tensor m = moved(slots[0], g, 1 - c.beta_1);
     Tensor v = moved(slots[1], square(std::move(g)), 1 - c.beta_2);

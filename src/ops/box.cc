@@ -46,7 +46,8 @@ Plan collapse(const Shape& sizes, const Box& a, const Box& b) noexcept {
 
 template <class T>
 void copy_steps(const std::byte* from, int64_t a, std::byte* to, int64_t b, int64_t n) noexcept {
-  for (int64_t i = 0; i < n; ++i) std::memcpy(to + i * b * static_cast<int64_t>(sizeof(T)), from + i * a * static_cast<int64_t>(sizeof(T)), sizeof(T));
+  for (int64_t i = 0; i < n; ++i)
+    std::memcpy(to + i * b * static_cast<int64_t>(sizeof(T)), from + i * a * static_cast<int64_t>(sizeof(T)), sizeof(T));
 }
 
 void copy_row(const std::byte* from, int64_t a, std::byte* to, int64_t b, int64_t n, size_t size) noexcept {

@@ -53,7 +53,8 @@ void gather_mapped(const Shape& xs, const Shape& ys, int axes, size_t block, con
   if (block == 0) return;
   parallel_for(rows, static_cast<int64_t>(1 + 65536 / block), [&](int64_t begin, int64_t end) {
     for_mapped_rows(xs, ys, axes, begin, end, map, [&](int64_t row, int64_t source) {
-      std::memcpy(static_cast<std::byte*>(y) + static_cast<size_t>(row) * block, static_cast<const std::byte*>(x) + static_cast<size_t>(source) * block, block);
+      std::memcpy(static_cast<std::byte*>(y) + static_cast<size_t>(row) * block,
+                  static_cast<const std::byte*>(x) + static_cast<size_t>(source) * block, block);
     });
   });
 }

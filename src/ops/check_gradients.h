@@ -28,13 +28,13 @@ inline void expect_values(const Tensor& t, const Shape& shape, const std::vector
 inline void expect_same(const Tensor& a, const Tensor& b, double tolerance = 1e-6) { expect_values(a, b.shape(), values(b), tolerance); }
 
 /// Numbers in (-1, 1) without pattern; the same on every run.
-inline std::vector<double> noise(int64_t n, double seed) {
+inline std::vector<double> noise_values(int64_t n, double seed) {
   std::vector<double> v;
   for (int64_t i = 0; i < n; ++i) v.push_back(std::sin(12.9898 * static_cast<double>(i + 1) + 78.233 * seed));
   return v;
 }
 inline Tensor noise(const Shape& shape, double seed, DType dtype = float64, double low = -1, double high = 1) {
-  std::vector<double> v = noise(shape.elements(), seed);
+  std::vector<double> v = noise_values(shape.elements(), seed);
   for (double& x : v) x = low + (x + 1) / 2 * (high - low);
   return cast(Tensor::from<double>(v, shape), dtype);
 }
@@ -59,7 +59,7 @@ inline void expect_gradients(const Map& f, const Tensors& xs, double tolerance =
   auto loss = [&](const Tensors& at) {
     Tensor y = f(at);
     double total = 0;
-    std::vector<double> w = noise(y.size(), 7);
+    std::vector<double> w = noise_values(y.size(), 7);
     for (int64_t i = 0; i < y.size(); ++i) total += y.at(i) * w[static_cast<size_t>(i)];
     return total;
   };

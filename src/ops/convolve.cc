@@ -30,7 +30,9 @@ Conv2DDesc describe(const Shape& x, const Shape& w, const ConvAttrs& a, bool dep
   return d;
 }
 
-bool empty(const Conv2DDesc& d) noexcept { return d.n == 0 || d.h == 0 || d.w == 0 || d.c == 0 || d.o == 0 || d.kh == 0 || d.kw == 0 || d.out_h() == 0 || d.out_w() == 0; }
+bool empty(const Conv2DDesc& d) noexcept {
+  return d.n == 0 || d.h == 0 || d.w == 0 || d.c == 0 || d.o == 0 || d.kh == 0 || d.kw == 0 || d.out_h() == 0 || d.out_w() == 0;
+}
 
 int64_t out_size(std::string_view op, const Spec& x, int axis, int64_t k, const ConvAttrs& a) {
   const auto i = static_cast<size_t>(axis - 1);
@@ -43,10 +45,12 @@ int64_t out_size(std::string_view op, const Spec& x, int axis, int64_t k, const 
 }
 
 void check_options(std::string_view op, const ConvAttrs& a) {
-  check(a.padding == "valid" || a.padding == "same" || a.padding == "explicit", Code::InvalidArgument, "{}: expected padding valid or same, got '{}'", op, a.padding);
+  check(a.padding == "valid" || a.padding == "same" || a.padding == "explicit", Code::InvalidArgument, "{}: expected padding valid or same, got '{}'",
+        op, a.padding);
   check(a.padding != "explicit" || a.pads.size() == 4, Code::InvalidArgument, "{}: explicit padding needs 4 amounts, got {}", op, a.pads.size());
-  check(a.strides.size() == 2 && a.dilation.size() == 2 && std::min({a.strides[0], a.strides[1], a.dilation[0], a.dilation[1]}) >= 1, Code::InvalidArgument,
-        "{}: expected two strides and two dilation rates >= 1, got [{}] and [{}]", op, fmt::join(a.strides, ", "), fmt::join(a.dilation, ", "));
+  check(a.strides.size() == 2 && a.dilation.size() == 2 && std::min({a.strides[0], a.strides[1], a.dilation[0], a.dilation[1]}) >= 1,
+        Code::InvalidArgument, "{}: expected two strides and two dilation rates >= 1, got [{}] and [{}]", op, fmt::join(a.strides, ", "),
+        fmt::join(a.dilation, ", "));
   check(a.groups >= 1, Code::InvalidArgument, "{}: expected groups >= 1, got {}", op, a.groups);
 }
 
@@ -55,11 +59,13 @@ Spec infer_output(std::string_view op, const Spec& x, const Spec& w, const ConvA
   check_options(op, a);
   check(x.dtype == float32 || x.dtype == float64, Code::DType, "{}: expected float32 or float64, got {}", op, x);
   check(x.dtype == w.dtype, Code::DType, "{}: expected inputs of one dtype, got {} and {}", op, x, w);
-  check(x.shape.rank() == 4 && w.shape.rank() == 4, Code::Shape, "{}: expected x [batch, height, width, channels] and a kernel of rank 4, got {} and {}", op, x, w);
+  check(x.shape.rank() == 4 && w.shape.rank() == 4, Code::Shape,
+        "{}: expected x [batch, height, width, channels] and a kernel of rank 4, got {} and {}", op, x, w);
   const int64_t c = x.shape[3], in = w.shape[2], groups = depthwise ? 1 : a.groups;
   check(c < 0 || in < 0 || c == in * groups, Code::Shape, "{}: the kernel {} takes {} channels{}, got {}", op, w, in * groups,
         groups > 1 ? fmt::format(" in {} groups", groups) : "", x);
-  check(w.shape[3] < 0 || w.shape[3] % groups == 0, Code::Shape, "{}: expected a number of filters that {} groups divide, got kernel {}", op, groups, w);
+  check(w.shape[3] < 0 || w.shape[3] % groups == 0, Code::Shape, "{}: expected a number of filters that {} groups divide, got kernel {}", op, groups,
+        w);
   const int64_t o = depthwise ? product(w.shape, 2, 4) : w.shape[3];
   return {{x.shape[0], out_size(op, x, 1, w.shape[0], a), out_size(op, x, 2, w.shape[1], a), o}, x.dtype};
 }
@@ -81,6 +87,9 @@ void for_products(const Conv2DDesc& d, int64_t begin, int64_t end, F f) noexcept
     }
   }
 }
+
+// Images that are worth a thread.
+int64_t grain(const Conv2DDesc& d) noexcept { return 1 + 65536 / (d.out_h() * d.out_w() * d.kh * d.kw * d.c * (d.o / d.groups)); }
 
 // ---- forward ------------------------------------------------------------------------------------------------------------------
 
@@ -124,7 +133,8 @@ Status run_conv(const Run& r) noexcept {
   else std::memset(r.out(), 0, r.y().bytes());
   const double *x = r.in<double>(0), *w = r.in<double>(1);
   double* y = r.out<double>();
-  parallel_for(d.n, 1, [&](int64_t begin, int64_t end) { for_products(d, begin, end, [&](int64_t i, int64_t j, int64_t k) { y[k] += x[i] * w[j]; }); });
+  parallel_for(d.n, grain(d),
+               [&](int64_t begin, int64_t end) { for_products(d, begin, end, [&](int64_t i, int64_t j, int64_t k) { y[k] += x[i] * w[j]; }); });
   kernels::Epilogue e = epilogue_of(a.epilogue);
   e.sum = false;
   kernels::apply_epilogue(e, y, e.bias ? r.in<double>(2) : nullptr, y, r.y().shape.elements() / d.o, d.o);
@@ -140,7 +150,10 @@ struct ConvGradAttrs {
   Shape shape;
   bool bias = false;
 };
-template <class V> void fields(V& v, ConvGradAttrs& a) { fields(v, a.conv), v("depthwise", a.depthwise), v("shape", a.shape), v("with_bias", a.bias); }
+template <class V>
+void fields(V& v, ConvGradAttrs& a) {
+  fields(v, a.conv), v("depthwise", a.depthwise), v("shape", a.shape), v("with_bias", a.bias);
+}
 
 extern const Op conv2d_data_grad_op, conv2d_weights_grad_op;
 
@@ -205,14 +218,14 @@ Conv2DDesc describe_weights_grad(const Prep& p) noexcept {
 }
 
 Status run_data_grad(const Run& r) noexcept {
-  if (const auto* k = r.prepared<kernels::Conv2D>())
-    return to_status(k->run(r.in<float>(0), r.in<float>(1), nullptr, r.out<float>(), r.scratch()));
+  if (const auto* k = r.prepared<kernels::Conv2D>()) return to_status(k->run(r.in<float>(0), r.in<float>(1), nullptr, r.out<float>(), r.scratch()));
   const Conv2DDesc d = describe_data_grad(r);
   if (r.y().bytes()) std::memset(r.out(), 0, r.y().bytes());
   if (empty(d)) return {};
   const double *dy = r.in<double>(0), *w = r.in<double>(1);
   double* dx = r.out<double>();
-  parallel_for(d.n, 1, [&](int64_t begin, int64_t end) { for_products(d, begin, end, [&](int64_t i, int64_t j, int64_t k) { dx[i] += dy[k] * w[j]; }); });
+  parallel_for(d.n, grain(d),
+               [&](int64_t begin, int64_t end) { for_products(d, begin, end, [&](int64_t i, int64_t j, int64_t k) { dx[i] += dy[k] * w[j]; }); });
   return {};
 }
 
@@ -237,11 +250,12 @@ Status run_weights_grad(const Run& r) noexcept {
 // By dy and by the kernel: linear in both.
 const Op conv2d_data_grad_op = {
     .name = "conv2d_data_grad",
-    .infer = [](Infer& c) {
-      const auto& a = c.attr<ConvGradAttrs>();
-      check_output("conv2d_data_grad", infer_output("conv2d_data_grad", {a.shape, c.dtype(0)}, c.x(1), a.conv, a.depthwise), c.x(0));
-      c.output(a.shape, c.dtype(0));
-    },
+    .infer =
+        [](Infer& c) {
+          const auto& a = c.attr<ConvGradAttrs>();
+          check_output("conv2d_data_grad", infer_output("conv2d_data_grad", {a.shape, c.dtype(0)}, c.x(1), a.conv, a.depthwise), c.x(0));
+          c.output(a.shape, c.dtype(0));
+        },
     .run = run_data_grad,
     .grad = [](const Grad& g) -> Tensors {
       const auto& a = g.attr<ConvGradAttrs>();
@@ -258,17 +272,21 @@ const Op conv2d_data_grad_op = {
       return kernels::conv2d_backward_data(d, p.threads());
     },
     .scratch = conv_scratch,
-    .specimens = R"(f32[2,3,3,5], f32[3,3,2,5] ; {"shape": [2,5,5,2]} | f64[1,3,2,4], f64[3,3,1,4] ; {"shape": [1,5,4,2], "strides": [2,2], "padding": "same", "groups": 2} | f64[2,4,4,6], f64[3,3,3,2] ; {"shape": [2,4,4,3], "padding": "same", "depthwise": true} | f32[0,3,3,5], f32[1,1,2,5] ; {"shape": [0,3,3,2]} | f64[1,3,3,1], f64[3,3,1,1] ; {"shape": [1,7,7,1], "dilation": [2,2]})",
+    .specimens = R"(f32[2,3,3,5], f32[3,3,2,5] ; {"shape": [2,5,5,2]}
+                  | f64[1,3,2,4], f64[3,3,1,4] ; {"shape": [1,5,4,2], "strides": [2,2], "padding": "same", "groups": 2}
+                  | f64[2,4,4,6], f64[3,3,3,2] ; {"shape": [2,4,4,3], "padding": "same", "depthwise": true}
+                  | f32[0,3,3,5], f32[1,1,2,5] ; {"shape": [0,3,3,2]} | f64[1,3,3,1], f64[3,3,1,1] ; {"shape": [1,7,7,1], "dilation": [2,2]})",
 };
 
 const Op conv2d_weights_grad_op = {
     .name = "conv2d_weights_grad",
-    .infer = [](Infer& c) {
-      const auto& a = c.attr<ConvGradAttrs>();
-      check_output("conv2d_weights_grad", infer_output("conv2d_weights_grad", c.x(0), {a.shape, c.dtype(0)}, a.conv, a.depthwise), c.x(1));
-      c.output(a.shape, c.dtype(0));
-      if (a.bias) c.output({a.depthwise ? a.shape[2] * a.shape[3] : a.shape[3]}, c.dtype(0));
-    },
+    .infer =
+        [](Infer& c) {
+          const auto& a = c.attr<ConvGradAttrs>();
+          check_output("conv2d_weights_grad", infer_output("conv2d_weights_grad", c.x(0), {a.shape, c.dtype(0)}, a.conv, a.depthwise), c.x(1));
+          c.output(a.shape, c.dtype(0));
+          if (a.bias) c.output({a.depthwise ? a.shape[2] * a.shape[3] : a.shape[3]}, c.dtype(0));
+        },
     .run = run_weights_grad,
     .grad = [](const Grad& g) -> Tensors {
       const auto& a = g.attr<ConvGradAttrs>();
@@ -285,8 +303,14 @@ const Op conv2d_weights_grad_op = {
       if (empty(d) || p.x(0).dtype != float32) return nullptr;
       return kernels::conv2d_backward_weights(d, p.threads());
     },
-    .scratch = [](const Prep& p) -> size_t { return p.prepared<kernels::Conv2DWeightsGrad>() ? p.prepared<kernels::Conv2DWeightsGrad>()->scratch_bytes() : 0; },
-    .specimens = R"(f32[2,5,5,2], f32[2,3,3,5] ; {"shape": [3,3,2,5], "with_bias": true} | f64[1,5,4,2], f64[1,3,2,4] ; {"shape": [3,3,1,4], "strides": [2,2], "padding": "same", "groups": 2} | f64[2,4,4,3], f64[2,4,4,6] ; {"shape": [3,3,3,2], "padding": "same", "depthwise": true, "with_bias": true} | f32[0,3,3,2], f32[0,3,3,5] ; {"shape": [1,1,2,5], "with_bias": true} | f64[1,7,7,1], f64[1,3,3,1] ; {"shape": [3,3,1,1], "dilation": [2,2]})",
+    .scratch = [](const Prep& p) -> size_t {
+      return p.prepared<kernels::Conv2DWeightsGrad>() ? p.prepared<kernels::Conv2DWeightsGrad>()->scratch_bytes() : 0;
+    },
+    .specimens = R"(f32[2,5,5,2], f32[2,3,3,5] ; {"shape": [3,3,2,5], "with_bias": true}
+                  | f64[1,5,4,2], f64[1,3,2,4] ; {"shape": [3,3,1,4], "strides": [2,2], "padding": "same", "groups": 2}
+                  | f64[2,4,4,3], f64[2,4,4,6] ; {"shape": [3,3,3,2], "padding": "same", "depthwise": true, "with_bias": true}
+                  | f32[0,3,3,2], f32[0,3,3,5] ; {"shape": [1,1,2,5], "with_bias": true}
+                  | f64[1,7,7,1], f64[1,3,3,1] ; {"shape": [3,3,1,1], "dilation": [2,2]})",
 };
 
 }  // namespace
@@ -303,7 +327,14 @@ const Op conv2d_op = {
     .packs = 1,
     .pack_bytes = conv_pack_bytes,
     .pack = conv_pack,
-    .specimens = R"(f32[2,5,5,3], f32[3,3,3,8] | f32[1,7,6,3], f32[3,3,3,17], f32[17] ; {"padding": "same", "strides": [2,2], "bias": true, "activation": "relu"} | f64[1,4,5,2], f64[2,3,2,3], f64[3] ; {"padding": "same", "bias": true} | f64[2,5,5,4], f64[3,3,2,6] ; {"groups": 2, "dilation": [2,2]} | f64[1,4,4,2], f64[3,3,2,2], f64[2], f64[1,4,4,2] ; {"padding": "explicit", "pads": [1,1,1,1], "bias": true, "sum": true, "activation": "silu"} | f32[0,5,5,3], f32[3,3,3,4] | f32[1,3,3,0], f32[3,3,0,4], f32[4] ; {"bias": true} | f32[1,1,9,4], f32[1,3,4,5] ; {"strides": [1,2]})",
+    .specimens = R"(f32[2,5,5,3], f32[3,3,3,8]
+                  | f32[1,7,6,3], f32[3,3,3,17], f32[17] ; {"padding": "same", "strides": [2,2], "bias": true, "activation": "relu"}
+                  | f64[1,4,5,2], f64[2,3,2,3], f64[3] ; {"padding": "same", "bias": true}
+                  | f64[2,5,5,4], f64[3,3,2,6] ; {"groups": 2, "dilation": [2,2]}
+                  | f64[1,4,4,2], f64[3,3,2,2], f64[2], f64[1,4,4,2] ; {"padding": "explicit", "pads": [1,1,1,1], "bias": true, "sum": true,
+                    "activation": "silu"}
+                  | f32[0,5,5,3], f32[3,3,3,4] | f32[1,3,3,0], f32[3,3,0,4], f32[4] ; {"bias": true}
+                  | f32[1,1,9,4], f32[1,3,4,5] ; {"strides": [1,2]})",
 };
 
 const Op depthwise_conv2d_op = {
@@ -318,7 +349,10 @@ const Op depthwise_conv2d_op = {
     .packs = 1,
     .pack_bytes = conv_pack_bytes,
     .pack = conv_pack,
-    .specimens = R"(f32[2,5,5,3], f32[3,3,3,1] | f32[1,6,7,17], f32[3,3,17,1], f32[17] ; {"padding": "same", "strides": [2,2], "bias": true, "activation": "relu6"} | f64[1,4,5,2], f64[2,3,2,3], f64[6] ; {"padding": "same", "bias": true, "activation": "tanh"} | f64[2,5,5,3], f64[3,3,3,2] ; {"dilation": [2,2]} | f32[0,5,5,3], f32[3,3,3,1])",
+    .specimens = R"(f32[2,5,5,3], f32[3,3,3,1]
+                  | f32[1,6,7,17], f32[3,3,17,1], f32[17] ; {"padding": "same", "strides": [2,2], "bias": true, "activation": "relu6"}
+                  | f64[1,4,5,2], f64[2,3,2,3], f64[6] ; {"padding": "same", "bias": true, "activation": "tanh"}
+                  | f64[2,5,5,3], f64[3,3,3,2] ; {"dilation": [2,2]} | f32[0,5,5,3], f32[3,3,3,1])",
 };
 
 namespace {
@@ -342,7 +376,8 @@ Tensor convolve(const Op& op, Tensor x, Tensor kernel, const ConvOptions& o, Ten
   a.groups = o.groups;
   check(a.padding != "explicit", Code::InvalidArgument, "{}: expected padding valid or same, got 'explicit'", op.name);
   a.epilogue = {bias.defined(), fuse ? std::string(o.activation) : std::string(), default_alpha(o.activation), false};
-  Tensor y = bias.defined() ? apply_with(op, a, std::move(x), std::move(kernel), std::move(bias)) : apply_with(op, a, std::move(x), std::move(kernel));
+  Tensor y =
+      bias.defined() ? apply_with(op, a, std::move(x), std::move(kernel), std::move(bias)) : apply_with(op, a, std::move(x), std::move(kernel));
   return fuse || o.activation.empty() ? y : activate(std::move(y), o.activation, default_alpha(o.activation));
 }
 

@@ -49,12 +49,9 @@ struct Other {
   Tensor (*apply)(Tensor x);
 };
 constexpr Other others[] = {
-    {"softmax", [](Tensor x) { return softmax(std::move(x)); }},
-    {"log_softmax", [](Tensor x) { return log_softmax(std::move(x)); }},
-    {"softsign", [](Tensor x) { return softsign(std::move(x)); }},
-    {"celu", [](Tensor x) { return celu(std::move(x)); }},
-    {"hard_tanh", [](Tensor x) { return hard_tanh(std::move(x)); }},
-    {"tanh_shrink", [](Tensor x) { return tanh_shrink(std::move(x)); }},
+    {"softmax", [](Tensor x) { return softmax(std::move(x)); }},         {"log_softmax", [](Tensor x) { return log_softmax(std::move(x)); }},
+    {"softsign", [](Tensor x) { return softsign(std::move(x)); }},       {"celu", [](Tensor x) { return celu(std::move(x)); }},
+    {"hard_tanh", [](Tensor x) { return hard_tanh(std::move(x)); }},     {"tanh_shrink", [](Tensor x) { return tanh_shrink(std::move(x)); }},
     {"log_sigmoid", [](Tensor x) { return log_sigmoid(std::move(x)); }},
 };
 
@@ -82,10 +79,12 @@ void check_epilogue(const Infer& c, const EpilogueAttrs& a, const Spec& y, int f
   const std::string_view op = c.op().name;
   check(find(a.activation) != nullptr, Code::InvalidArgument, "{}: '{}' is not an activation that can be fused", op, a.activation);
   check(c.inputs() == first + a.bias + a.sum, Code::InvalidArgument, "{}: expected {} inputs, got {}", op, first + a.bias + a.sum, c.inputs());
-  for (int i = first; i < c.inputs(); ++i) check(c.dtype(i) == y.dtype, Code::DType, "{}: expected inputs of one dtype, got {} and {}", op, c.x(0), c.x(i));
+  for (int i = first; i < c.inputs(); ++i)
+    check(c.dtype(i) == y.dtype, Code::DType, "{}: expected inputs of one dtype, got {} and {}", op, c.x(0), c.x(i));
   if (a.bias) {
     const Shape& b = c.shape(first);
-    check(b.rank() == 1 && (b[0] == y.shape.back() || b[0] < 0 || y.shape.back() < 0), Code::Shape, "{}: expected a bias of [{}], got {}", op, y.shape.back(), c.x(first));
+    check(b.rank() == 1 && (b[0] == y.shape.back() || b[0] < 0 || y.shape.back() < 0), Code::Shape, "{}: expected a bias of [{}], got {}", op,
+          y.shape.back(), c.x(first));
   }
   if (a.sum) {
     const Shape& s = c.shape(first + a.bias);
@@ -99,8 +98,10 @@ Tensor activate(Tensor x, std::string_view name, double alpha) {
   if (const Name* n = find(name)) return n->apply(std::move(x), alpha);
   for (const Other& o : others)
     if (o.name == name) return o.apply(std::move(x));
-  fail(Code::InvalidArgument, "activation '{}' is not known; there are linear, relu, relu6, leaky_relu, elu, selu, celu, tanh, sigmoid, silu, gelu, hard_sigmoid, "
-       "hard_silu, hard_tanh, tanh_shrink, softplus, softsign, log_sigmoid, mish, exponential, softmax, log_softmax", name);
+  fail(Code::InvalidArgument,
+       "activation '{}' is not known; there are linear, relu, relu6, leaky_relu, elu, selu, celu, tanh, sigmoid, silu, gelu, hard_sigmoid, "
+       "hard_silu, hard_tanh, tanh_shrink, softplus, softsign, log_sigmoid, mish, exponential, softmax, log_softmax",
+       name);
 }
 
 Tensor activate_backward(const Tensor& x, const Tensor& dy, std::string_view name, double alpha) {

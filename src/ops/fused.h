@@ -17,29 +17,41 @@ struct EpilogueAttrs {
   double alpha = 0;        ///< slope of leaky_relu, scale of elu
   bool sum = false;
 };
-template <class V> void fields(V& v, EpilogueAttrs& a) { v("bias", a.bias), v("activation", a.activation), v("alpha", a.alpha), v("sum", a.sum); }
+template <class V>
+void fields(V& v, EpilogueAttrs& a) {
+  v("bias", a.bias), v("activation", a.activation), v("alpha", a.alpha), v("sum", a.sum);
+}
 
 /// matmul: op(a) · op(b) with broadcasting batch axes; both of rank 2 or more.
-struct MatmulAttrs { bool transpose_a = false, transpose_b = false; };
-template <class V> void fields(V& v, MatmulAttrs& a) { v("transpose_a", a.transpose_a), v("transpose_b", a.transpose_b); }
+struct MatmulAttrs {
+  bool transpose_a = false, transpose_b = false;
+};
+template <class V>
+void fields(V& v, MatmulAttrs& a) {
+  v("transpose_a", a.transpose_a), v("transpose_b", a.transpose_b);
+}
 
 /// linear: x [..., k] · w [k, n] (transpose_w: w [n, k]; transpose_x: x [k, m] of rank 2).
 struct LinearAttrs {
   bool transpose_x = false, transpose_w = false;
   EpilogueAttrs epilogue;
 };
-template <class V> void fields(V& v, LinearAttrs& a) { v("transpose_x", a.transpose_x), v("transpose_w", a.transpose_w), fields(v, a.epilogue); }
+template <class V>
+void fields(V& v, LinearAttrs& a) {
+  v("transpose_x", a.transpose_x), v("transpose_w", a.transpose_w), fields(v, a.epilogue);
+}
 
 /// conv2d: kernel [kh, kw, in / groups, out]; depthwise_conv2d: kernel [kh, kw, in, multiplier], groups is ignored.
 struct ConvAttrs {
   std::vector<int64_t> strides{1, 1};
-  std::string padding = "valid";       ///< valid, same, or explicit: then `pads`
+  std::string padding = "valid";  ///< valid, same, or explicit: then `pads`
   std::vector<int64_t> dilation{1, 1};
   int64_t groups = 1;
-  std::vector<int64_t> pads;           ///< top, bottom, left, right; for explicit padding only
+  std::vector<int64_t> pads;  ///< top, bottom, left, right; for explicit padding only
   EpilogueAttrs epilogue;
 };
-template <class V> void fields(V& v, ConvAttrs& a) {
+template <class V>
+void fields(V& v, ConvAttrs& a) {
   v("strides", a.strides), v("padding", a.padding), v("dilation", a.dilation), v("groups", a.groups), v("pads", a.pads), fields(v, a.epilogue);
 }
 
@@ -48,7 +60,10 @@ struct BatchNormAttrs {
   double epsilon = 1e-3;
   bool scale = false, offset = false;
 };
-template <class V> void fields(V& v, BatchNormAttrs& a) { v("epsilon", a.epsilon), v("scale", a.scale), v("offset", a.offset); }
+template <class V>
+void fields(V& v, BatchNormAttrs& a) {
+  v("epsilon", a.epsilon), v("scale", a.scale), v("offset", a.offset);
+}
 
 extern const Op matmul_op, linear_op, conv2d_op, depthwise_conv2d_op, batch_normalization_op;
 

@@ -13,7 +13,9 @@ namespace {
 
 // f(Type<int32_t>) or f(Type<int64_t>).
 template <class F>
-auto with_index(DType t, F&& f) { return t == DType::int64 ? f(Type<int64_t>{}) : f(Type<int32_t>{}); }
+auto with_index(DType t, F&& f) {
+  return t == DType::int64 ? f(Type<int64_t>{}) : f(Type<int32_t>{});
+}
 
 void check_index(std::string_view op, const Spec& s) {
   check(s.dtype == int32 || s.dtype == int64, Code::DType, "{}: expected int32 or int64 indices, got {}", op, s);
@@ -27,13 +29,21 @@ Status check_range(const I* index, int64_t count, int64_t n) noexcept {
   return {};
 }
 
-struct AxisAttrs { int axis = 0; };
-template <class V> void fields(V& v, AxisAttrs& a) { v("axis", a.axis); }
+struct AxisAttrs {
+  int axis = 0;
+};
+template <class V>
+void fields(V& v, AxisAttrs& a) {
+  v("axis", a.axis);
+}
 struct ScatterAttrs {
   Shape shape;
   int axis = 0;
 };
-template <class V> void fields(V& v, ScatterAttrs& a) { v("shape", a.shape), v("axis", a.axis); }
+template <class V>
+void fields(V& v, ScatterAttrs& a) {
+  v("shape", a.shape), v("axis", a.axis);
+}
 
 int front(int axis, const Shape& s) noexcept { return axis < 0 ? axis + s.rank() : axis; }
 
@@ -71,11 +81,12 @@ extern const Op scatter_add_op;
 
 const Op take_op = {
     .name = "take",
-    .infer = [](Infer& c) {
-      check_index("take", c.x(1));
-      check(c.shape(0).rank() > 0, Code::Shape, "take: expected at least one axis, got {}", c.x(0));
-      c.output(taken(c.shape(0), c.shape(1), normalize_axis(c.attr<AxisAttrs>().axis, c.shape(0).rank())), c.dtype(0));
-    },
+    .infer =
+        [](Infer& c) {
+          check_index("take", c.x(1));
+          check(c.shape(0).rank() > 0, Code::Shape, "take: expected at least one axis, got {}", c.x(0));
+          c.output(taken(c.shape(0), c.shape(1), normalize_axis(c.attr<AxisAttrs>().axis, c.shape(0).rank())), c.dtype(0));
+        },
     .run = [](const Run& r) noexcept -> Status {
       return with_index(r.x(1).dtype, [&](auto type) { return run_take<typename decltype(type)::type>(r); });
     },
@@ -86,7 +97,8 @@ const Op take_op = {
     },
     .saves = saves_input(1),
     .attrs = attrs_of<AxisAttrs>,
-    .specimens = R"(f32[5], i32[3]{0..4} ; {"axis": 0} | f64[3,4], i64[2,3]{-4..3} ; {"axis": 1} | f32[5,17], i32[0] ; {"axis": 0} | f32[3,0], i32[2]{0..2} ; {"axis": 0} | i32[2,3,4,5], i32[2]{0..2} ; {"axis": -3} | f32[5], i32[]{0..4} ; {"axis": 0})",
+    .specimens = R"(f32[5], i32[3]{0..4} ; {"axis": 0} | f64[3,4], i64[2,3]{-4..3} ; {"axis": 1} | f32[5,17], i32[0] ; {"axis": 0}
+                  | f32[3,0], i32[2]{0..2} ; {"axis": 0} | i32[2,3,4,5], i32[2]{0..2} ; {"axis": -3} | f32[5], i32[]{0..4} ; {"axis": 0})",
 };
 
 // x rows are added in index order whatever the number of threads: only outer blocks run at the same time.
@@ -118,22 +130,24 @@ Status run_scatter_add(const Run& r) noexcept {
 }
 
 void check_summable(std::string_view op, const Spec& s) {
-  check(s.dtype != bool_ && s.dtype != DType::string && !is_half(s.dtype), Code::DType, "{}: expected updates of float32, float64 or an integer type, got {}", op, s);
+  check(s.dtype != bool_ && s.dtype != DType::string && !is_half(s.dtype), Code::DType,
+        "{}: expected updates of float32, float64 or an integer type, got {}", op, s);
 }
 
 const Op scatter_add_op = {
     .name = "scatter_add",
-    .infer = [](Infer& c) {
-      check_index("scatter_add", c.x(0));
-      check_summable("scatter_add", c.x(1));
-      const auto& a = c.attr<ScatterAttrs>();
-      check(a.shape.rank() > 0, Code::Shape, "scatter_add: expected at least one axis, got shape {}", a.shape);
-      const Shape want = taken(a.shape, c.shape(0), normalize_axis(a.axis, a.shape.rank()));
-      bool fits = want.rank() == c.shape(1).rank();
-      for (int i = 0; fits && i < want.rank(); ++i) fits = want[i] == c.shape(1)[i] || want[i] < 0 || c.shape(1)[i] < 0;
-      check(fits, Code::Shape, "scatter_add: indices {} into {} need updates of {}, got {}", c.x(0), a.shape, want, c.x(1));
-      c.output(a.shape, c.dtype(1));
-    },
+    .infer =
+        [](Infer& c) {
+          check_index("scatter_add", c.x(0));
+          check_summable("scatter_add", c.x(1));
+          const auto& a = c.attr<ScatterAttrs>();
+          check(a.shape.rank() > 0, Code::Shape, "scatter_add: expected at least one axis, got shape {}", a.shape);
+          const Shape want = taken(a.shape, c.shape(0), normalize_axis(a.axis, a.shape.rank()));
+          bool fits = want.rank() == c.shape(1).rank();
+          for (int i = 0; fits && i < want.rank(); ++i) fits = want[i] == c.shape(1)[i] || want[i] < 0 || c.shape(1)[i] < 0;
+          check(fits, Code::Shape, "scatter_add: indices {} into {} need updates of {}, got {}", c.x(0), a.shape, want, c.x(1));
+          c.output(a.shape, c.dtype(1));
+        },
     .run = [](const Run& r) noexcept -> Status {
       return with_index(r.x(0).dtype, [&](auto index) {
         return with_number(r.y().dtype, [&](auto type) {
@@ -149,7 +163,9 @@ const Op scatter_add_op = {
     },
     .saves = saves_input(0),
     .attrs = attrs_of<ScatterAttrs>,
-    .specimens = R"(i32[4]{0..2}, f32[4] ; {"shape": [3], "axis": 0} | i64[5]{-3..2}, f64[5,7] ; {"shape": [3,7], "axis": 0} | i32[0], f32[0,2] ; {"shape": [3,2], "axis": 0} | i32[2,3]{0..3}, f64[2,2,3,5] ; {"shape": [2,4,5], "axis": 1} | i32[3]{0..1}, i32[3] ; {"shape": [2], "axis": 0})",
+    .specimens = R"(i32[4]{0..2}, f32[4] ; {"shape": [3], "axis": 0} | i64[5]{-3..2}, f64[5,7] ; {"shape": [3,7], "axis": 0}
+                  | i32[0], f32[0,2] ; {"shape": [3,2], "axis": 0} | i32[2,3]{0..3}, f64[2,2,3,5] ; {"shape": [2,4,5], "axis": 1}
+                  | i32[3]{0..1}, i32[3] ; {"shape": [2], "axis": 0})",
 };
 
 // ---- take_along_axis ----------------------------------------------------------------------------------------------------------
@@ -160,8 +176,8 @@ Shape along(std::string_view op, const Spec& x, const Spec& index, int axis) {
   check(x.shape.rank() == index.shape.rank() && x.shape.rank() > 0, Code::Shape, "{}: expected indices of the rank of {}, got {}", op, x, index);
   axis = normalize_axis(axis, x.shape.rank());
   for (int i = 0; i < x.shape.rank(); ++i)
-    check(i == axis || x.shape[i] == index.shape[i] || x.shape[i] < 0 || index.shape[i] < 0, Code::Shape, "{}: sizes must agree except on axis {}: {} and {}", op, axis,
-          x, index);
+    check(i == axis || x.shape[i] == index.shape[i] || x.shape[i] < 0 || index.shape[i] < 0, Code::Shape,
+          "{}: sizes must agree except on axis {}: {} and {}", op, axis, x, index);
   return index.shape;
 }
 
@@ -201,19 +217,21 @@ const Op take_along_axis_op = {
     },
     .saves = saves_input(1),
     .attrs = attrs_of<AxisAttrs>,
-    .specimens = R"(f32[5], i32[3]{0..4} ; {"axis": 0} | f64[3,4], i64[3,2]{-4..3} ; {"axis": 1} | f32[0,4], i32[0,2]{0..3} ; {"axis": 1} | f32[3], i32[0] ; {"axis": 0} | u8[2,3,2,5], i32[2,1,2,5]{0..2} ; {"axis": 1})",
+    .specimens = R"(f32[5], i32[3]{0..4} ; {"axis": 0} | f64[3,4], i64[3,2]{-4..3} ; {"axis": 1} | f32[0,4], i32[0,2]{0..3} ; {"axis": 1}
+                  | f32[3], i32[0] ; {"axis": 0} | u8[2,3,2,5], i32[2,1,2,5]{0..2} ; {"axis": 1})",
 };
 
 const Op scatter_along_axis_op = {
     .name = "scatter_along_axis",
-    .infer = [](Infer& c) {
-      const auto& a = c.attr<ScatterAttrs>();
-      check_summable("scatter_along_axis", c.x(1));
-      along("scatter_along_axis", {a.shape, c.dtype(1)}, c.x(0), a.axis);
-      check(c.shape(0) == c.shape(1) || !c.shape(0).known() || !c.shape(1).known(), Code::Shape, "scatter_along_axis: expected updates of the shape of the indices {}, got {}",
-            c.x(0), c.x(1));
-      c.output(a.shape, c.dtype(1));
-    },
+    .infer =
+        [](Infer& c) {
+          const auto& a = c.attr<ScatterAttrs>();
+          check_summable("scatter_along_axis", c.x(1));
+          along("scatter_along_axis", {a.shape, c.dtype(1)}, c.x(0), a.axis);
+          check(c.shape(0) == c.shape(1) || !c.shape(0).known() || !c.shape(1).known(), Code::Shape,
+                "scatter_along_axis: expected updates of the shape of the indices {}, got {}", c.x(0), c.x(1));
+          c.output(a.shape, c.dtype(1));
+        },
     .run = [](const Run& r) noexcept -> Status {
       const Shape& y = r.y().shape;
       if (r.y().bytes()) std::memset(r.out(), 0, r.y().bytes());
@@ -234,7 +252,8 @@ const Op scatter_along_axis_op = {
     },
     .saves = saves_input(0),
     .attrs = attrs_of<ScatterAttrs>,
-    .specimens = R"(i32[3]{0..4}, f32[3] ; {"shape": [5], "axis": 0} | i64[3,2]{-4..3}, f64[3,2] ; {"shape": [3,4], "axis": 1} | i32[0], f32[0] ; {"shape": [3], "axis": 0} | i32[2,1,2,5]{0..2}, f64[2,1,2,5] ; {"shape": [2,3,2,5], "axis": 1})",
+    .specimens = R"(i32[3]{0..4}, f32[3] ; {"shape": [5], "axis": 0} | i64[3,2]{-4..3}, f64[3,2] ; {"shape": [3,4], "axis": 1}
+                  | i32[0], f32[0] ; {"shape": [3], "axis": 0} | i32[2,1,2,5]{0..2}, f64[2,1,2,5] ; {"shape": [2,3,2,5], "axis": 1})",
 };
 
 // ---- one_hot ------------------------------------------------------------------------------------------------------------------
@@ -244,19 +263,23 @@ struct OneHotAttrs {
   int axis = -1;
   DType dtype = float32;
 };
-template <class V> void fields(V& v, OneHotAttrs& a) { v("num_classes", a.num_classes), v("axis", a.axis), v("dtype", a.dtype); }
+template <class V>
+void fields(V& v, OneHotAttrs& a) {
+  v("num_classes", a.num_classes), v("axis", a.axis), v("dtype", a.dtype);
+}
 
 const Op one_hot_op = {
     .name = "one_hot",
-    .infer = [](Infer& c) {
-      const auto& a = c.attr<OneHotAttrs>();
-      check_index("one_hot", c.x(0));
-      check(a.num_classes >= 0, Code::InvalidArgument, "one_hot: expected num_classes >= 0, got {}", a.num_classes);
-      check(a.dtype != DType::string, Code::DType, "one_hot: expected a number type or bool, got {}", a.dtype);
-      Shape y = c.shape(0);
-      y.insert(normalize_axis(a.axis, y.rank() + 1), a.num_classes);
-      c.output(y, a.dtype);
-    },
+    .infer =
+        [](Infer& c) {
+          const auto& a = c.attr<OneHotAttrs>();
+          check_index("one_hot", c.x(0));
+          check(a.num_classes >= 0, Code::InvalidArgument, "one_hot: expected num_classes >= 0, got {}", a.num_classes);
+          check(a.dtype != DType::string, Code::DType, "one_hot: expected a number type or bool, got {}", a.dtype);
+          Shape y = c.shape(0);
+          y.insert(normalize_axis(a.axis, y.rank() + 1), a.num_classes);
+          c.output(y, a.dtype);
+        },
     .run = [](const Run& r) noexcept -> Status {
       const auto& a = r.attr<OneHotAttrs>();
       const Around y(r.y().shape, front(a.axis, r.y().shape));
@@ -274,7 +297,10 @@ const Op one_hot_op = {
       return {};
     },
     .attrs = attrs_of<OneHotAttrs>,
-    .specimens = R"(i32[5]{-1..3} ; {"num_classes": 3} | i64[2,3]{0..4} ; {"num_classes": 5, "axis": 0, "dtype": "float64"} | i32[0] ; {"num_classes": 3} | i32[3]{0..1} ; {"num_classes": 0} | i32[2,1,3]{0..6} ; {"num_classes": 7, "axis": 1, "dtype": "bool"} | i32[] ; {"num_classes": 2})",
+    .specimens = R"(i32[5]{-1..3} ; {"num_classes": 3} | i64[2,3]{0..4} ; {"num_classes": 5, "axis": 0, "dtype": "float64"}
+                  | i32[0] ; {"num_classes": 3} | i32[3]{0..1} ; {"num_classes": 0}
+                  | i32[2,1,3]{0..6} ; {"num_classes": 7, "axis": 1, "dtype": "bool"} | i32[] ; {"num_classes": 2}
+                  | i32[2,1,3,2]{0..6} ; {"num_classes": 7})",
 };
 
 // Indices as int32 or int64; other integers are converted.

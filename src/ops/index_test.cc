@@ -96,15 +96,29 @@ TEST(Indices, Gradients) {
   Tensor x = noise({3, 4, 2}, 1), u = noise({1, 2, 2}, 2);
   Tensor pick = Tensor::from<int32_t>({2, -1, 0, 2, 1, -3}, {3, 2, 1});
   for (const Map& f : std::vector<Map>{
-           [](const Tensors& t) { return slice(t[0], {1, 0, 1}, {2, 3, 1}); },
-           [](const Tensors& t) { return slice(t[0], {1, 0, 0}, {1, 4, 2}); },
+           [](const Tensors& t) {
+             return slice(t[0], {1, 0, 1}, {2, 3, 1});
+           },
+           [](const Tensors& t) {
+             return slice(t[0], {1, 0, 0}, {1, 4, 2});
+           },
            [](const Tensors& t) { return slice_axis(t[0], 1, 0, 4, 3); },
            [](const Tensors& t) { return slice_axis(t[0], 0, 1); },
-           [](const Tensors& t) { return slice_update(t[0], {1, 1, 0}, t[1]); },
-           [](const Tensors& t) { return take(t[0], Tensor::from<int32_t>({0, 2, 2}), 0); },
-           [](const Tensors& t) { return take(t[0], Tensor::from<int64_t>({3, -4, 3, 1}, {2, 2}), 1); },
-           [](const Tensors& t) { return take(t[0], Tensor::from<int32_t>({23, 0})); },
-           [](const Tensors& t) { return scatter_add(Tensor::from<int32_t>({1, 1, 0}), t[0], {2, 4, 2}); },
+           [](const Tensors& t) {
+             return slice_update(t[0], {1, 1, 0}, t[1]);
+           },
+           [](const Tensors& t) {
+             return take(t[0], Tensor::from<int32_t>({0, 2, 2}), 0);
+           },
+           [](const Tensors& t) {
+             return take(t[0], Tensor::from<int64_t>({3, -4, 3, 1}, {2, 2}), 1);
+           },
+           [](const Tensors& t) {
+             return take(t[0], Tensor::from<int32_t>({23, 0}));
+           },
+           [](const Tensors& t) {
+             return scatter_add(Tensor::from<int32_t>({1, 1, 0}), t[0], {2, 4, 2});
+           },
            [&](const Tensors& t) { return take_along_axis(t[0], pick, 1); },
        }) {
     expect_gradients(f, {x, u});

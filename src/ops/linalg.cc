@@ -1,4 +1,4 @@
-// Matrix products: matmul (batched, with transpose flags) and linear (with an epilogue). Gradients use the flags, so nothing is copied to transpose it.
+// Matrix products: matmul (batched, with transpose flags) and linear (with an epilogue). Gradients use the flags: no transposed copies.
 // Prepared kernels are shared with the bounded cache of kernels/; packed weights belong to whoever asks for them.
 #include "ops/box.h"
 #include "ops/families.h"
@@ -61,13 +61,12 @@ void infer_matmul(Infer& c) {
   check(t == float32 || t == float64 || is_integer(t), Code::DType, "matmul: expected float32, float64 or integers, got {}", c.x(0));
   check(a.rank() >= 2 && b.rank() >= 2, Code::Shape, "matmul: expected matrices, got {} and {}", c.x(0), c.x(1));
   const int64_t ka = at.transpose_a ? a[a.rank() - 2] : a.back(), kb = at.transpose_b ? b.back() : b[b.rank() - 2];
-  check(ka == kb || ka < 0 || kb < 0, Code::Shape, "matmul: inner sizes differ: {}{} · {}{}", c.x(0), at.transpose_a ? "ᵀ" : "", c.x(1), at.transpose_b ? "ᵀ" : "");
+  check(ka == kb || ka < 0 || kb < 0, Code::Shape, "matmul: inner sizes differ: {}{} · {}{}", c.x(0), at.transpose_a ? "ᵀ" : "", c.x(1),
+        at.transpose_b ? "ᵀ" : "");
   Shape y;
   try {
     y = broadcast(a.slice(0, a.rank() - 2), b.slice(0, b.rank() - 2));
-  } catch (const Error&) {
-    fail(Code::Shape, "matmul: batch axes do not broadcast: {} · {}", c.x(0), c.x(1));
-  }
+  } catch (const Error&) { fail(Code::Shape, "matmul: batch axes do not broadcast: {} · {}", c.x(0), c.x(1)); }
   y.push_back(at.transpose_a ? a.back() : a[a.rank() - 2]);
   y.push_back(at.transpose_b ? b[b.rank() - 2] : b.back());
   c.output(y, t);
@@ -101,7 +100,8 @@ void integer_product(const kernels::MatmulDesc& d, const T* a, const T* b, T* y,
 
 Status run_matmul(const Run& r) noexcept {
   if (const auto* k = r.prepared<kernels::Matmul>())
-    return to_status(r.packed() ? k->run_packed(r.in(0), r.packed(), nullptr, r.out(), r.scratch()) : k->run(r.in(0), r.in(1), nullptr, r.out(), r.scratch()));
+    return to_status(r.packed() ? k->run_packed(r.in(0), r.packed(), nullptr, r.out(), r.scratch())
+                                : k->run(r.in(0), r.in(1), nullptr, r.out(), r.scratch()));
   const kernels::MatmulDesc d = describe(r);
   if (empty(d)) {
     if (r.y().bytes()) std::memset(r.out(), 0, r.y().bytes());
@@ -148,7 +148,10 @@ const Op matmul_op = {
     .packs = 1,
     .pack_bytes = product_pack_bytes,
     .pack = product_pack,
-    .specimens = R"(f32[3,5], f32[5,7] | f32[17,3], f32[17,5] ; {"transpose_a": true} | f64[2,3,4], f64[4,5] | f64[2,3,4], f64[2,5,4] ; {"transpose_b": true} | f32[2,1,3,4], f32[5,4,1] | f64[3,2,5,4], f64[3,1,3,5] ; {"transpose_a": true, "transpose_b": true} | f32[0,3], f32[3,2] | f32[2,0], f32[0,3] | f32[0,2,3], f32[3,4] | i32[2,3], i32[3,4] | i64[2,2,3], i64[3,2] | u8[3,2], u8[3,2] ; {"transpose_a": true})",
+    .specimens = R"(f32[3,5], f32[5,7] | f32[17,3], f32[17,5] ; {"transpose_a": true} | f64[2,3,4], f64[4,5]
+                  | f64[2,3,4], f64[2,5,4] ; {"transpose_b": true} | f32[2,1,3,4], f32[5,4,1]
+                  | f64[3,2,5,4], f64[3,1,3,5] ; {"transpose_a": true, "transpose_b": true} | f32[0,3], f32[3,2] | f32[2,0], f32[0,3]
+                  | f32[0,2,3], f32[3,4] | i32[2,3], i32[3,4] | i64[2,2,3], i64[3,2] | u8[3,2], u8[3,2] ; {"transpose_a": true})",
 };
 
 // ---- linear -------------------------------------------------------------------------------------------------------------------
@@ -161,7 +164,8 @@ void infer_linear(Infer& c) {
   const DType t = c.dtype(0);
   check(t == float32 || t == float64, Code::DType, "linear: expected float32 or float64, got {}", c.x(0));
   check(t == c.dtype(1), Code::DType, "linear: expected inputs of one dtype, got {} and {}", c.x(0), c.x(1));
-  check(w.rank() == 2 && x.rank() >= 1 && (!a.transpose_x || x.rank() == 2), Code::Shape, "linear: expected x [..., k] and w [k, n], got {} and {}", c.x(0), c.x(1));
+  check(w.rank() == 2 && x.rank() >= 1 && (!a.transpose_x || x.rank() == 2), Code::Shape, "linear: expected x [..., k] and w [k, n], got {} and {}",
+        c.x(0), c.x(1));
   const int64_t kx = a.transpose_x ? x[0] : x.back(), kw = a.transpose_w ? w[1] : w[0];
   check(kx == kw || kx < 0 || kw < 0, Code::Shape, "linear: inner sizes differ: {} · {}", c.x(0), c.x(1));
   Shape y = a.transpose_x ? x.slice(1, 2) : x.slice(0, x.rank() - 1);
@@ -192,7 +196,8 @@ Status run_linear(const Run& r) noexcept {
   }
   place_residual(r, e, 2);
   const void* bias = e.bias ? r.in(2) : nullptr;
-  return to_status(r.packed() ? k->run_packed(r.in(0), r.packed(), bias, r.out(), r.scratch()) : k->run(r.in(0), r.in(1), bias, r.out(), r.scratch()));
+  return to_status(r.packed() ? k->run_packed(r.in(0), r.packed(), bias, r.out(), r.scratch())
+                              : k->run(r.in(0), r.in(1), bias, r.out(), r.scratch()));
 }
 
 Tensors linear_grad(const Grad& g) {
@@ -208,7 +213,8 @@ Tensors linear_grad(const Grad& g) {
     dz = activate_backward(apply(linear_op, in, AttrRef{&plain, attrs_of<LinearAttrs>()}), dz, e.activation, e.alpha);
   }
   Tensors d(static_cast<size_t>(g.inputs()));
-  if (g.needs(0)) d[0] = a.transpose_x ? matmul(g.x(1), dz, a.transpose_w, true) : dz.rank() >= 2 ? matmul(dz, g.x(1), false, !a.transpose_w) : Tensor{};
+  if (g.needs(0))
+    d[0] = a.transpose_x ? matmul(g.x(1), dz, a.transpose_w, true) : dz.rank() >= 2 ? matmul(dz, g.x(1), false, !a.transpose_w) : Tensor{};
   if (g.needs(0) && dz.rank() == 1) d[0] = reshape(matmul(expand_dims(dz, 0), g.x(1), false, !a.transpose_w), g.xspec(0).shape);
   if (g.needs(1)) {
     const bool vector = dz.rank() == 1;
@@ -239,7 +245,12 @@ const Op linear_op = {
     .packs = 1,
     .pack_bytes = product_pack_bytes,
     .pack = product_pack,
-    .specimens = R"(f32[3,5], f32[5,7] | f32[3,17], f32[17,10], f32[10] ; {"bias": true, "activation": "relu"} | f64[2,3,4], f64[4,5], f64[5] ; {"bias": true, "activation": "tanh"} | f64[4], f64[4,3], f64[3] ; {"bias": true} | f64[5,3], f64[4,5] ; {"transpose_x": true, "transpose_w": true} | f64[3,4], f64[4,2], f64[2], f64[3,2] ; {"bias": true, "sum": true, "activation": "gelu"} | f32[0,3], f32[3,2], f32[2] ; {"bias": true} | f32[2,0], f32[0,3], f32[3] ; {"bias": true, "activation": "sigmoid"} | f64[2,1,3,5], f64[5,1] ; {"activation": "leaky_relu", "alpha": 0.2})",
+    .specimens = R"(f32[3,5], f32[5,7] | f32[3,17], f32[17,10], f32[10] ; {"bias": true, "activation": "relu"}
+                  | f64[2,3,4], f64[4,5], f64[5] ; {"bias": true, "activation": "tanh"} | f64[4], f64[4,3], f64[3] ; {"bias": true}
+                  | f64[5,3], f64[4,5] ; {"transpose_x": true, "transpose_w": true}
+                  | f64[3,4], f64[4,2], f64[2], f64[3,2] ; {"bias": true, "sum": true, "activation": "gelu"}
+                  | f32[0,3], f32[3,2], f32[2] ; {"bias": true} | f32[2,0], f32[0,3], f32[3] ; {"bias": true, "activation": "sigmoid"}
+                  | f64[2,1,3,5], f64[5,1] ; {"activation": "leaky_relu", "alpha": 0.2})",
 };
 
 }  // namespace tenure::ops
@@ -280,7 +291,8 @@ Tensor linear(Tensor x, Tensor w, Tensor b, std::string_view activation) {
   const bool fuse = fusable_activation(activation) && !recording();
   LinearAttrs attrs;
   attrs.epilogue = {b.defined(), fuse ? std::string(activation) : std::string(), default_alpha(activation), false};
-  Tensor y = b.defined() ? apply_with(linear_op, attrs, std::move(x), std::move(w), std::move(b)) : apply_with(linear_op, attrs, std::move(x), std::move(w));
+  Tensor y =
+      b.defined() ? apply_with(linear_op, attrs, std::move(x), std::move(w), std::move(b)) : apply_with(linear_op, attrs, std::move(x), std::move(w));
   return fuse || activation.empty() ? y : activate(std::move(y), activation, default_alpha(activation));
 }
 

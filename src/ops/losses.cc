@@ -26,16 +26,18 @@ void sigmoid_cross_entropy(const T* target, const T* x, T* y, int64_t n) noexcep
 // log(1 + exp(x)) - x * target, elementwise.
 const Op sigmoid_cross_entropy_op = {
     .name = "sigmoid_cross_entropy",
-    .infer = [](Infer& c) {
-      check(is_float(c.dtype(0)), Code::DType, "sigmoid_cross_entropy: expected floating-point inputs, got {}", c.x(0));
-      infer_broadcast(c);
-    },
-    .tile = [](const Tile& t) noexcept {
-      float_tile<2>(t, [](const Tile& p, auto type) {
-        using T = typename decltype(type)::type;
-        sigmoid_cross_entropy(p.x<T>(0), p.x<T>(1), p.y<T>(), p.n);
-      });
-    },
+    .infer =
+        [](Infer& c) {
+          check(is_float(c.dtype(0)), Code::DType, "sigmoid_cross_entropy: expected floating-point inputs, got {}", c.x(0));
+          infer_broadcast(c);
+        },
+    .tile =
+        [](const Tile& t) noexcept {
+          float_tile<2>(t, [](const Tile& p, auto type) {
+            using T = typename decltype(type)::type;
+            sigmoid_cross_entropy(p.x<T>(0), p.x<T>(1), p.y<T>(), p.n);
+          });
+        },
     .grad = [](const Grad& g) -> Tensors {
       Tensor dt, dx;
       if (g.needs(0)) dt = sum_to(negative(g.dy() * g.x(1)), g.xspec(0).shape);
@@ -44,7 +46,9 @@ const Op sigmoid_cross_entropy_op = {
     },
     .saves = saves_inputs(0, 1),
     .traits = elementwise | inplace,
-    .specimens = "f32[2,3]{0..1}, f32[2,3] | f32[0], f32[0] | f64[5]{0..1}, f64[5] | f32[1003]{0..1}, f32[1003] | f64[2,3,1,2]{0..1}, f64[2,3,1,2] | f64[3,1], f64[4]",
+    .specimens =
+        "f32[2,3]{0..1}, f32[2,3] | f32[0], f32[0] | f64[5]{0..1}, f64[5] | f32[1003]{0..1}, f32[1003] | f64[2,3,1,2]{0..1}, f64[2,3,1,2] | "
+        "f64[3,1], f64[4]",
 };
 
 // ---- from logits: softmax -------------------------------------------------------------------------------------------------------
@@ -79,12 +83,13 @@ extern const Op softmax_cross_entropy_grad_op, sparse_softmax_cross_entropy_grad
 // sum(target * (logsumexp(x) - x)) over the last axis.
 const Op softmax_cross_entropy_op = {
     .name = "softmax_cross_entropy",
-    .infer = [](Infer& c) {
-      check_rows(c, 1);
-      check(c.dtype(0) == c.dtype(1), Code::DType, "softmax_cross_entropy: expected inputs of one dtype, got {} and {}", c.x(0), c.x(1));
-      check_like(c, 0, c.shape(1));
-      c.output(outer(c.shape(1)), c.dtype(1));
-    },
+    .infer =
+        [](Infer& c) {
+          check_rows(c, 1);
+          check(c.dtype(0) == c.dtype(1), Code::DType, "softmax_cross_entropy: expected inputs of one dtype, got {} and {}", c.x(0), c.x(1));
+          check_like(c, 0, c.shape(1));
+          c.output(outer(c.shape(1)), c.dtype(1));
+        },
     .run = [](const Run& r) noexcept -> Status {
       with_real(r.y().dtype, [&](auto type) {
         using T = typename decltype(type)::type;
@@ -107,18 +112,21 @@ const Op softmax_cross_entropy_op = {
       return {dt, dx};
     },
     .saves = saves_inputs(0, 1),
-    .specimens = "f32[3,5]{0..1}, f32[3,5] | f64[2,3,4]{0..1}, f64[2,3,4] | f64[7]{0..1}, f64[7] | f32[0,3], f32[0,3] | f32[5,1003]{0..1}, f32[5,1003] | f64[2,1,2,3]{0..1}, f64[2,1,2,3]",
+    .specimens =
+        "f32[3,5]{0..1}, f32[3,5] | f64[2,3,4]{0..1}, f64[2,3,4] | f64[7]{0..1}, f64[7] | f32[0,3], f32[0,3] | f32[5,1003]{0..1}, f32[5,1003] | "
+        "f64[2,1,2,3]{0..1}, f64[2,1,2,3]",
 };
 
 // dlogits = dy * (softmax(x) * sum(target) - target).
 const Op softmax_cross_entropy_grad_op = {
     .name = "softmax_cross_entropy_grad",
-    .infer = [](Infer& c) {
-      check_rows(c, 2);
-      check_like(c, 1, c.shape(2));
-      check_like(c, 0, outer(c.shape(2)));
-      c.output(c.x(2));
-    },
+    .infer =
+        [](Infer& c) {
+          check_rows(c, 2);
+          check_like(c, 1, c.shape(2));
+          check_like(c, 0, outer(c.shape(2)));
+          c.output(c.x(2));
+        },
     .run = [](const Run& r) noexcept -> Status {
       const Shape& s = r.y().shape;
       const int64_t rows = product(s, 0, s.rank() - 1), n = s.back();
@@ -136,7 +144,8 @@ const Op softmax_cross_entropy_grad_op = {
       });
       return {};
     },
-    .specimens = "f32[3], f32[3,5]{0..1}, f32[3,5] | f64[2,3], f64[2,3,4]{0..1}, f64[2,3,4] | f64[], f64[7]{0..1}, f64[7] | f32[0], f32[0,3], f32[0,3]",
+    .specimens =
+        "f32[3], f32[3,5]{0..1}, f32[3,5] | f64[2,3], f64[2,3,4]{0..1}, f64[2,3,4] | f64[], f64[7]{0..1}, f64[7] | f32[0], f32[0,3], f32[0,3]",
 };
 
 // The first label outside [0, n), as a Status.
@@ -165,12 +174,13 @@ void check_label_type(std::string_view op, const Spec& s) {
 // logsumexp(x) - x[label] over the last axis.
 const Op sparse_softmax_cross_entropy_op = {
     .name = "sparse_softmax_cross_entropy",
-    .infer = [](Infer& c) {
-      check_rows(c, 1);
-      check_label_type("sparse_softmax_cross_entropy", c.x(0));
-      check_like(c, 0, outer(c.shape(1)));
-      c.output(outer(c.shape(1)), c.dtype(1));
-    },
+    .infer =
+        [](Infer& c) {
+          check_rows(c, 1);
+          check_label_type("sparse_softmax_cross_entropy", c.x(0));
+          check_like(c, 0, outer(c.shape(1)));
+          c.output(outer(c.shape(1)), c.dtype(1));
+        },
     .run = [](const Run& r) noexcept -> Status {
       return with_labels(r, 0, r.x(1).shape.back(), [&](auto type, const auto* label) {
         using T = typename decltype(type)::type;
@@ -192,13 +202,14 @@ const Op sparse_softmax_cross_entropy_op = {
 // dlogits = dy * (softmax(x) - one_hot(label)).
 const Op sparse_softmax_cross_entropy_grad_op = {
     .name = "sparse_softmax_cross_entropy_grad",
-    .infer = [](Infer& c) {
-      check_rows(c, 2);
-      check_label_type("sparse_softmax_cross_entropy_grad", c.x(1));
-      check_like(c, 0, outer(c.shape(2)));
-      check_like(c, 1, outer(c.shape(2)));
-      c.output(c.x(2));
-    },
+    .infer =
+        [](Infer& c) {
+          check_rows(c, 2);
+          check_label_type("sparse_softmax_cross_entropy_grad", c.x(1));
+          check_like(c, 0, outer(c.shape(2)));
+          check_like(c, 1, outer(c.shape(2)));
+          c.output(c.x(2));
+        },
     .run = [](const Run& r) noexcept -> Status {
       const Shape& s = r.y().shape;
       const int64_t rows = product(s, 0, s.rank() - 1), n = s.back();
@@ -276,7 +287,8 @@ Tensor sparse_categorical_crossentropy(Tensor target, Tensor output, bool from_l
   if (target.dtype() != int32 && target.dtype() != int64) target = cast(std::move(target), int64);
   axis = normalize_axis(axis, output.rank());
   if (target.rank() == output.rank() && target.shape()[axis] == 1) target = squeeze(std::move(target), {axis});
-  check(target.rank() == output.rank() - 1, Code::Shape, "sparse_categorical_crossentropy: expected one label for each row of {}, got {}", output.spec(), target.spec());
+  check(target.rank() == output.rank() - 1, Code::Shape, "sparse_categorical_crossentropy: expected one label for each row of {}, got {}",
+        output.spec(), target.spec());
   // Probabilities: softmax of their logarithms renormalizes them.
   if (!from_logits) output = log(clip(std::move(output), epsilon, 1 - epsilon));
   return apply(sparse_softmax_cross_entropy_op, std::move(target), last(std::move(output), axis));

@@ -72,7 +72,9 @@ const Op arange_op = {
           check(a.step != 0 && std::isfinite(a.start) && std::isfinite(a.stop) && std::isfinite(a.step), Code::InvalidArgument,
                 "arange: expected finite numbers and a step other than 0, got start {}, stop {}, step {}", a.start, a.stop, a.step);
           check(a.dtype != bool_, Code::DType, "arange: expected a number type, got bool");
-          c.output(Shape{static_cast<int64_t>(std::max(0.0, std::ceil((a.stop - a.start) / a.step)))}, a.dtype);
+          double n = std::max(0.0, std::ceil((a.stop - a.start) / a.step));
+          check(n < 0x1p53, Code::InvalidArgument, "arange: {} elements are too many", n);
+          c.output(Shape{static_cast<int64_t>(n)}, a.dtype);
         },
     .run = [](const Run& r) noexcept -> Status {
       const auto& a = r.attr<Arange>();

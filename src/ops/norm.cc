@@ -1,5 +1,5 @@
 // Batch and layer normalization. The ops normalize by the last axis (batch) or by trailing axes (layer); other axes are composed of plain ops.
-// First gradients are fused ops; under a further tape they are composed instead, so that they can be differentiated again. Nothing here owns anything.
+// First gradients are fused ops; under a further tape they are composed instead, to be differentiated again. Nothing here owns anything.
 #include <cmath>
 
 #include "ops/box.h"
@@ -77,21 +77,25 @@ Tensors batch_norm_grad(const Grad& g) {
 
 const Op batch_normalization_op = {
     .name = "batch_normalization",
-    .infer = [](Infer& c) {
-      const auto& a = c.attr<BatchNormAttrs>();
-      check_float("batch_normalization", c.x(0));
-      check(c.shape(0).rank() >= 1, Code::Shape, "batch_normalization: expected at least one axis, got {}", c.x(0));
-      check(c.inputs() == 3 + a.scale + a.offset, Code::InvalidArgument, "batch_normalization: expected {} inputs, got {}", 3 + a.scale + a.offset, c.inputs());
-      check_parameters(c, 1, {c.shape(0).back()});
-      c.output(c.x(0));
-    },
+    .infer =
+        [](Infer& c) {
+          const auto& a = c.attr<BatchNormAttrs>();
+          check_float("batch_normalization", c.x(0));
+          check(c.shape(0).rank() >= 1, Code::Shape, "batch_normalization: expected at least one axis, got {}", c.x(0));
+          check(c.inputs() == 3 + a.scale + a.offset, Code::InvalidArgument, "batch_normalization: expected {} inputs, got {}",
+                3 + a.scale + a.offset, c.inputs());
+          check_parameters(c, 1, {c.shape(0).back()});
+          c.output(c.x(0));
+        },
     .run = run_batch_norm,
     .grad = batch_norm_grad,
     .saves = saves_inputs(0, 1) | saves_inputs(2, 3),
     .traits = inplace,
     .attrs = attrs_of<BatchNormAttrs>,
     .scratch = two_vectors,
-    .specimens = R"(f32[4,3], f32[3], f32[3]{0.5..2} | f32[2,3,3,17], f32[17], f32[17]{0.5..2}, f32[17], f32[17] ; {"scale": true, "offset": true} | f64[5,3], f64[3], f64[3]{0.5..2}, f64[3] ; {"scale": true, "epsilon": 0.1} | f64[3], f64[3], f64[3]{0.5..2}, f64[3] ; {"offset": true} | f32[0,3], f32[3], f32[3]{0.5..2} | f32[4,0], f32[0], f32[0])",
+    .specimens = R"(f32[4,3], f32[3], f32[3]{0.5..2} | f32[2,3,3,17], f32[17], f32[17]{0.5..2}, f32[17], f32[17] ; {"scale": true, "offset": true}
+                  | f64[5,3], f64[3], f64[3]{0.5..2}, f64[3] ; {"scale": true, "epsilon": 0.1}
+                  | f64[3], f64[3], f64[3]{0.5..2}, f64[3] ; {"offset": true} | f32[0,3], f32[3], f32[3]{0.5..2} | f32[4,0], f32[0], f32[0])",
 };
 
 // ---- batch normalization, training ----------------------------------------------------------------------------------------------
@@ -145,38 +149,43 @@ Tensors batch_norm_training_grad(const Grad& g) {
 
 const Op batch_norm_training_op = {
     .name = "batch_normalization_training",
-    .infer = [](Infer& c) {
-      const auto& a = c.attr<BatchNormAttrs>();
-      const Shape& x = c.shape(0);
-      check_float("batch_normalization_training", c.x(0));
-      check(x.rank() >= 1, Code::Shape, "batch_normalization_training: expected at least one axis, got {}", c.x(0));
-      check(c.inputs() == 1 + a.scale + a.offset, Code::InvalidArgument, "batch_normalization_training: expected {} inputs, got {}", 1 + a.scale + a.offset, c.inputs());
-      check_parameters(c, 1, {x.back()});
-      c.output(c.x(0));
-      c.output({x.back()}, c.dtype(0));
-      c.output({x.back()}, c.dtype(0));
-    },
+    .infer =
+        [](Infer& c) {
+          const auto& a = c.attr<BatchNormAttrs>();
+          const Shape& x = c.shape(0);
+          check_float("batch_normalization_training", c.x(0));
+          check(x.rank() >= 1, Code::Shape, "batch_normalization_training: expected at least one axis, got {}", c.x(0));
+          check(c.inputs() == 1 + a.scale + a.offset, Code::InvalidArgument, "batch_normalization_training: expected {} inputs, got {}",
+                1 + a.scale + a.offset, c.inputs());
+          check_parameters(c, 1, {x.back()});
+          c.output(c.x(0));
+          c.output({x.back()}, c.dtype(0));
+          c.output({x.back()}, c.dtype(0));
+        },
     .run = run_batch_norm_training,
     .grad = batch_norm_training_grad,
     .saves = saves_inputs(0, 1) | saves_output(1) | saves_output(2),
     .attrs = attrs_of<BatchNormAttrs>,
     .scratch = two_vectors,
-    .specimens = R"(f32[6,3] | f32[2,3,3,17], f32[17], f32[17] ; {"scale": true, "offset": true} | f64[7,3], f64[3] ; {"scale": true, "epsilon": 0.1} | f64[5], f64[5] ; {"offset": true} | f64[3,2,5], f64[5], f64[5] ; {"scale": true, "offset": true} | f32[4,0])",
+    .specimens = R"(f32[6,3] | f32[2,3,3,17], f32[17], f32[17] ; {"scale": true, "offset": true}
+                  | f64[7,3], f64[3] ; {"scale": true, "epsilon": 0.1} | f64[5], f64[5] ; {"offset": true}
+                  | f64[3,2,5], f64[5], f64[5] ; {"scale": true, "offset": true} | f32[4,0])",
 };
 
 // Inputs dy, x, mean, variance, then scale if `scale`; outputs dx, dscale, doffset.
 const Op batch_norm_training_grad_op = {
     .name = "batch_normalization_grad",
-    .infer = [](Infer& c) {
-      const auto& a = c.attr<BatchNormAttrs>();
-      check_float("batch_normalization_grad", c.x(0));
-      check(c.inputs() == 4 + a.scale, Code::InvalidArgument, "batch_normalization_grad: expected {} inputs, got {}", 4 + a.scale, c.inputs());
-      const Shape vector{c.shape(0).back()};
-      check_parameters(c, 2, vector);
-      c.output(c.x(1));
-      c.output(vector, c.dtype(0));
-      c.output(vector, c.dtype(0));
-    },
+    .infer =
+        [](Infer& c) {
+          const auto& a = c.attr<BatchNormAttrs>();
+          check_float("batch_normalization_grad", c.x(0));
+          check(c.inputs() == 4 + a.scale, Code::InvalidArgument, "batch_normalization_grad: expected {} inputs, got {}", 4 + a.scale, c.inputs());
+          const Shape vector{c.shape(0).back()};
+          check_parameters(c, 2, vector);
+          c.output(c.x(1));
+          c.output(vector, c.dtype(0));
+          c.output(vector, c.dtype(0));
+        },
     .run = [](const Run& r) noexcept -> Status {
       const auto& a = r.attr<BatchNormAttrs>();
       const Rows s(r.x(0).shape);
@@ -185,13 +194,15 @@ const Op batch_norm_training_grad_op = {
         T* inverse = r.scratch<T>();
         for (int64_t i = 0; i < s.channels; ++i) inverse[i] = T{1} / std::sqrt(r.in<T>(3)[i] + static_cast<T>(a.epsilon));
         kernels::channel_grad_sums(r.in<T>(0), r.in<T>(1), r.in<T>(2), inverse, r.out<T>(2), r.out<T>(1), s.rows, s.channels);
-        kernels::batch_norm_grad(r.in<T>(0), r.in<T>(1), a.scale ? r.in<T>(4) : nullptr, r.in<T>(2), inverse, r.out<T>(2), r.out<T>(1), r.out<T>(), s.rows, s.channels);
+        kernels::batch_norm_grad(r.in<T>(0), r.in<T>(1), a.scale ? r.in<T>(4) : nullptr, r.in<T>(2), inverse, r.out<T>(2), r.out<T>(1), r.out<T>(),
+                                 s.rows, s.channels);
       });
       return {};
     },
     .attrs = attrs_of<BatchNormAttrs>,
     .scratch = two_vectors,
-    .specimens = R"(f32[6,3], f32[6,3], f32[3], f32[3]{0.5..2} | f64[2,3,5], f64[2,3,5], f64[5], f64[5]{0.5..2}, f64[5] ; {"scale": true} | f32[0,3], f32[0,3], f32[3], f32[3]{0.5..2} | f32[2,3,3,17], f32[2,3,3,17], f32[17], f32[17]{0.5..2}, f32[17] ; {"scale": true})",
+    .specimens = R"(f32[6,3], f32[6,3], f32[3], f32[3]{0.5..2} | f64[2,3,5], f64[2,3,5], f64[5], f64[5]{0.5..2}, f64[5] ; {"scale": true}
+                  | f32[0,3], f32[0,3], f32[3], f32[3]{0.5..2} | f32[2,3,3,17], f32[2,3,3,17], f32[17], f32[17]{0.5..2}, f32[17] ; {"scale": true})",
 };
 
 // ---- layer normalization --------------------------------------------------------------------------------------------------------
@@ -201,7 +212,10 @@ struct LayerNormAttrs {
   double epsilon = 1e-3;
   bool gamma = false, beta = false;
 };
-template <class V> void fields(V& v, LayerNormAttrs& a) { v("axes", a.axes), v("epsilon", a.epsilon), v("gamma", a.gamma), v("beta", a.beta); }
+template <class V>
+void fields(V& v, LayerNormAttrs& a) {
+  v("axes", a.axes), v("epsilon", a.epsilon), v("gamma", a.gamma), v("beta", a.beta);
+}
 
 extern const Op layer_norm_grad_op;
 
@@ -252,60 +266,70 @@ void layer_norm_sizes(const Shape& x, int axes, int64_t* rows, int64_t* n) noexc
 
 const Op layer_norm_op = {
     .name = "layer_normalization",
-    .infer = [](Infer& c) {
-      const auto& a = c.attr<LayerNormAttrs>();
-      const Shape& x = c.shape(0);
-      check_float("layer_normalization", c.x(0));
-      check(a.axes >= 1 && a.axes <= x.rank(), Code::InvalidArgument, "layer_normalization: expected 1 to {} axes for {}, got {}", x.rank(), c.x(0), a.axes);
-      check(c.inputs() == 1 + a.gamma + a.beta, Code::InvalidArgument, "layer_normalization: expected {} inputs, got {}", 1 + a.gamma + a.beta, c.inputs());
-      check_parameters(c, 1, x.slice(x.rank() - a.axes, x.rank()));
-      const Shape outer = x.slice(0, x.rank() - a.axes);
-      c.output(c.x(0));
-      c.output(outer, c.dtype(0));
-      c.output(outer, c.dtype(0));
-    },
+    .infer =
+        [](Infer& c) {
+          const auto& a = c.attr<LayerNormAttrs>();
+          const Shape& x = c.shape(0);
+          check_float("layer_normalization", c.x(0));
+          check(a.axes >= 1 && a.axes <= x.rank(), Code::InvalidArgument, "layer_normalization: expected 1 to {} axes for {}, got {}", x.rank(),
+                c.x(0), a.axes);
+          check(c.inputs() == 1 + a.gamma + a.beta, Code::InvalidArgument, "layer_normalization: expected {} inputs, got {}", 1 + a.gamma + a.beta,
+                c.inputs());
+          check_parameters(c, 1, x.slice(x.rank() - a.axes, x.rank()));
+          const Shape outer = x.slice(0, x.rank() - a.axes);
+          c.output(c.x(0));
+          c.output(outer, c.dtype(0));
+          c.output(outer, c.dtype(0));
+        },
     .run = [](const Run& r) noexcept -> Status {
       const auto& a = r.attr<LayerNormAttrs>();
       int64_t rows, n;
       layer_norm_sizes(r.x(0).shape, a.axes, &rows, &n);
       with_real(r.x(0).dtype, [&](auto type) {
         using T = typename decltype(type)::type;
-        kernels::layer_norm(r.in<T>(0), a.gamma ? r.in<T>(1) : nullptr, a.beta ? r.in<T>(1 + a.gamma) : nullptr, static_cast<T>(a.epsilon), r.out<T>(), r.out<T>(1),
-                            r.out<T>(2), rows, n);
+        kernels::layer_norm(r.in<T>(0), a.gamma ? r.in<T>(1) : nullptr, a.beta ? r.in<T>(1 + a.gamma) : nullptr, static_cast<T>(a.epsilon),
+                            r.out<T>(), r.out<T>(1), r.out<T>(2), rows, n);
       });
       return {};
     },
     .grad = layer_norm_grad,
     .saves = saves_inputs(0, 1) | saves_output(1) | saves_output(2),
     .attrs = attrs_of<LayerNormAttrs>,
-    .specimens = R"(f32[4,5] | f32[2,3,17], f32[17], f32[17] ; {"gamma": true, "beta": true} | f64[3,2,5], f64[2,5] ; {"axes": 2, "gamma": true, "epsilon": 0.1} | f64[7], f64[7] ; {"beta": true} | f32[0,3] | f64[2,2,2,3], f64[3], f64[3] ; {"gamma": true, "beta": true})",
+    .specimens = R"(f32[4,5] | f32[2,3,17], f32[17], f32[17] ; {"gamma": true, "beta": true}
+                  | f64[3,2,5], f64[2,5] ; {"axes": 2, "gamma": true, "epsilon": 0.1} | f64[7], f64[7] ; {"beta": true} | f32[0,3]
+                  | f64[2,2,2,3], f64[3], f64[3] ; {"gamma": true, "beta": true})",
 };
 
 const Op layer_norm_grad_op = {
     .name = "layer_normalization_grad",
-    .infer = [](Infer& c) {
-      const auto& a = c.attr<LayerNormAttrs>();
-      const Shape& x = c.shape(1);
-      check_float("layer_normalization_grad", c.x(0));
-      check(a.axes >= 1 && a.axes <= x.rank(), Code::InvalidArgument, "layer_normalization_grad: expected 1 to {} axes for {}, got {}", x.rank(), c.x(1), a.axes);
-      check(c.inputs() == 4 + a.gamma, Code::InvalidArgument, "layer_normalization_grad: expected {} inputs, got {}", 4 + a.gamma, c.inputs());
-      const Shape inner = x.slice(x.rank() - a.axes, x.rank());
-      c.output(c.x(1));
-      c.output(inner, c.dtype(0));
-      c.output(inner, c.dtype(0));
-    },
+    .infer =
+        [](Infer& c) {
+          const auto& a = c.attr<LayerNormAttrs>();
+          const Shape& x = c.shape(1);
+          check_float("layer_normalization_grad", c.x(0));
+          check(a.axes >= 1 && a.axes <= x.rank(), Code::InvalidArgument, "layer_normalization_grad: expected 1 to {} axes for {}, got {}", x.rank(),
+                c.x(1), a.axes);
+          check(c.inputs() == 4 + a.gamma, Code::InvalidArgument, "layer_normalization_grad: expected {} inputs, got {}", 4 + a.gamma, c.inputs());
+          const Shape inner = x.slice(x.rank() - a.axes, x.rank());
+          c.output(c.x(1));
+          c.output(inner, c.dtype(0));
+          c.output(inner, c.dtype(0));
+        },
     .run = [](const Run& r) noexcept -> Status {
       const auto& a = r.attr<LayerNormAttrs>();
       int64_t rows, n;
       layer_norm_sizes(r.x(1).shape, a.axes, &rows, &n);
       with_real(r.x(0).dtype, [&](auto type) {
         using T = typename decltype(type)::type;
-        kernels::layer_norm_grad(r.in<T>(0), r.in<T>(1), a.gamma ? r.in<T>(4) : nullptr, r.in<T>(2), r.in<T>(3), r.out<T>(), r.out<T>(1), r.out<T>(2), rows, n);
+        kernels::layer_norm_grad(r.in<T>(0), r.in<T>(1), a.gamma ? r.in<T>(4) : nullptr, r.in<T>(2), r.in<T>(3), r.out<T>(), r.out<T>(1), r.out<T>(2),
+                                 rows, n);
       });
       return {};
     },
     .attrs = attrs_of<LayerNormAttrs>,
-    .specimens = R"(f32[4,5], f32[4,5], f32[4], f32[4]{0.5..2} | f64[2,3,17], f64[2,3,17], f64[2,3], f64[2,3]{0.5..2}, f64[17] ; {"gamma": true} | f32[0,3], f32[0,3], f32[0], f32[0] | f64[3,2,5], f64[3,2,5], f64[3], f64[3]{0.5..2}, f64[2,5] ; {"axes": 2, "gamma": true})",
+    .specimens = R"(f32[4,5], f32[4,5], f32[4], f32[4]{0.5..2} | f64[2,3,17], f64[2,3,17], f64[2,3], f64[2,3]{0.5..2}, f64[17] ; {"gamma": true}
+                  | f32[0,3], f32[0,3], f32[0], f32[0] | f64[3,2,5], f64[3,2,5], f64[3], f64[3]{0.5..2}, f64[2,5] ; {"axes": 2, "gamma": true}
+                  | f32[2,1,3,5], f32[2,1,3,5], f32[2,1,3], f32[2,1,3]{0.5..2})",
 };
 
 // x's sizes at the axes, 1 elsewhere.
@@ -401,7 +425,8 @@ Tensor layer_normalization(Tensor x, Tensor gamma, Tensor beta, const Axes& axis
 }
 
 void register_norm(Registry& r) {
-  for (const Op* op : {&batch_normalization_op, &batch_norm_training_op, &batch_norm_training_grad_op, &layer_norm_op, &layer_norm_grad_op}) r.add(*op);
+  for (const Op* op : {&batch_normalization_op, &batch_norm_training_op, &batch_norm_training_grad_op, &layer_norm_op, &layer_norm_grad_op})
+    r.add(*op);
 }
 
 }  // namespace tenure

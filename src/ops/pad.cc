@@ -11,13 +11,19 @@ size_t block_bytes(const Spec& x, int axes) noexcept { return static_cast<size_t
 
 // ---- tile ---------------------------------------------------------------------------------------------------------------------
 
-struct RepeatsAttrs { std::vector<int64_t> repeats; };
-template <class V> void fields(V& v, RepeatsAttrs& a) { v("repeats", a.repeats); }
+struct RepeatsAttrs {
+  std::vector<int64_t> repeats;
+};
+template <class V>
+void fields(V& v, RepeatsAttrs& a) {
+  v("repeats", a.repeats);
+}
 
 void infer_tile(Infer& c) {
   const auto& repeats = c.attr<RepeatsAttrs>().repeats;
   Shape y = c.shape(0);
-  check(static_cast<int>(repeats.size()) == y.rank(), Code::InvalidArgument, "tile: expected {} repeats for {}, got {}", y.rank(), c.x(0), repeats.size());
+  check(static_cast<int>(repeats.size()) == y.rank(), Code::InvalidArgument, "tile: expected {} repeats for {}, got {}", y.rank(), c.x(0),
+        repeats.size());
   for (int i = 0; i < y.rank(); ++i) {
     int64_t n = repeats[static_cast<size_t>(i)];
     check(n >= 0, Code::InvalidArgument, "tile: expected repeats >= 0, got {} for axis {}", n, i);
@@ -56,7 +62,8 @@ const Op tile_op = {
     .run = run_tile,
     .grad = tile_grad,
     .attrs = attrs_of<RepeatsAttrs>,
-    .specimens = R"(f32[3] ; {"repeats": [4]} | f64[2,3] ; {"repeats": [3,2]} | f32[0,2] ; {"repeats": [2,2]} | f32[2] ; {"repeats": [0]} | i32[2,1,3,2] ; {"repeats": [1,4,2,1]})",
+    .specimens = R"(f32[3] ; {"repeats": [4]} | f64[2,3] ; {"repeats": [3,2]} | f32[0,2] ; {"repeats": [2,2]} | f32[2] ; {"repeats": [0]}
+                  | i32[2,1,3,2] ; {"repeats": [1,4,2,1]})",
 };
 
 // ---- repeat -------------------------------------------------------------------------------------------------------------------
@@ -65,18 +72,22 @@ struct RepeatAttrs {
   int64_t repeats = 1;
   int axis = 0;
 };
-template <class V> void fields(V& v, RepeatAttrs& a) { v("repeats", a.repeats), v("axis", a.axis); }
+template <class V>
+void fields(V& v, RepeatAttrs& a) {
+  v("repeats", a.repeats), v("axis", a.axis);
+}
 
 const Op repeat_op = {
     .name = "repeat",
-    .infer = [](Infer& c) {
-      const auto& a = c.attr<RepeatAttrs>();
-      check(a.repeats >= 0, Code::InvalidArgument, "repeat: expected repeats >= 0, got {}", a.repeats);
-      Shape y = c.shape(0);
-      int64_t& d = y[normalize_axis(a.axis, y.rank())];
-      if (d >= 0) d *= a.repeats;
-      c.output(y, c.dtype(0));
-    },
+    .infer =
+        [](Infer& c) {
+          const auto& a = c.attr<RepeatAttrs>();
+          check(a.repeats >= 0, Code::InvalidArgument, "repeat: expected repeats >= 0, got {}", a.repeats);
+          Shape y = c.shape(0);
+          int64_t& d = y[normalize_axis(a.axis, y.rank())];
+          if (d >= 0) d *= a.repeats;
+          c.output(y, c.dtype(0));
+        },
     .run = [](const Run& r) noexcept -> Status {
       const auto& a = r.attr<RepeatAttrs>();
       if (r.y().shape.elements() == 0) return {};
@@ -93,13 +104,17 @@ const Op repeat_op = {
       return {reshape(sum(reshape(g.dy(), {product(x, 0, axis + 1), a.repeats, product(x, axis + 1, x.rank())}), {1}), x)};
     },
     .attrs = attrs_of<RepeatAttrs>,
-    .specimens = R"(f32[3] ; {"repeats": 2, "axis": 0} | f64[2,3] ; {"repeats": 3, "axis": -1} | f32[0] ; {"repeats": 2, "axis": 0} | f32[2,3,1,5] ; {"repeats": 2, "axis": 1} | i32[4] ; {"repeats": 0, "axis": 0})",
+    .specimens = R"(f32[3] ; {"repeats": 2, "axis": 0} | f64[2,3] ; {"repeats": 3, "axis": -1} | f32[0] ; {"repeats": 2, "axis": 0}
+                  | f32[2,3,1,5] ; {"repeats": 2, "axis": 1} | i32[4] ; {"repeats": 0, "axis": 0})",
 };
 
 // ---- flip ---------------------------------------------------------------------------------------------------------------------
 
-struct FlipAttrs { AxisSet axes; };
-template <class V> void fields(V& v, FlipAttrs& a) {
+struct FlipAttrs {
+  AxisSet axes;
+};
+template <class V>
+void fields(V& v, FlipAttrs& a) {
   auto list = a.axes.list();
   v("axis", list);
   a.axes = AxisSet::of(list);
@@ -122,7 +137,8 @@ const Op flip_op = {
     },
     .grad = [](const Grad& g) -> Tensors { return {apply_with(flip_op, g.attr<FlipAttrs>(), Tensor(g.dy()))}; },
     .attrs = attrs_of<FlipAttrs>,
-    .specimens = R"(f32[5] ; {"axis": [0]} | f64[2,3] ; {"axis": []} | f32[0,3] ; {"axis": [1]} | f32[2,3,4,1] ; {"axis": [1,2]} | u8[3,3] ; {"axis": [1]})",
+    .specimens = R"(f32[5] ; {"axis": [0]} | f64[2,3] ; {"axis": []} | f32[0,3] ; {"axis": [1]} | f32[2,3,4,1] ; {"axis": [1,2]}
+                  | u8[3,3] ; {"axis": [1]})",
 };
 
 // ---- pad ----------------------------------------------------------------------------------------------------------------------
@@ -135,7 +151,10 @@ struct PadAttrs {
   std::string mode = "constant";
   double value = 0;
 };
-template <class V> void fields(V& v, PadAttrs& a) { v("pads", a.pads), v("mode", a.mode), v("value", a.value); }
+template <class V>
+void fields(V& v, PadAttrs& a) {
+  v("pads", a.pads), v("mode", a.mode), v("value", a.value);
+}
 
 PadMode mode_of(std::string_view name) noexcept {
   return name == "reflect" ? PadMode::reflect : name == "symmetric" ? PadMode::symmetric : name == "edge" ? PadMode::edge : PadMode::constant;
@@ -154,8 +173,8 @@ void infer_pad(Infer& c) {
   Shape y = c.shape(0);
   check(static_cast<int>(a.pads.size()) == 2 * y.rank(), Code::InvalidArgument, "pad: expected {} pairs of amounts for {}, got {}", y.rank(), c.x(0),
         a.pads.size() / 2);
-  check(a.mode == "constant" || mode_of(a.mode) != PadMode::constant, Code::InvalidArgument, "pad: expected mode constant, reflect, symmetric or edge, got '{}'",
-        a.mode);
+  check(a.mode == "constant" || mode_of(a.mode) != PadMode::constant, Code::InvalidArgument,
+        "pad: expected mode constant, reflect, symmetric or edge, got '{}'", a.mode);
   for (int i = 0; i < y.rank(); ++i) {
     const int64_t before = a.pads[static_cast<size_t>(2 * i)], after = a.pads[static_cast<size_t>(2 * i + 1)], most = std::max(before, after);
     check(before >= 0 && after >= 0, Code::InvalidArgument, "pad: expected amounts >= 0, got ({}, {}) for axis {}", before, after, i);
@@ -201,7 +220,10 @@ struct PadGradAttrs {
   PadAttrs pad;
   Shape shape;
 };
-template <class V> void fields(V& v, PadGradAttrs& a) { fields(v, a.pad), v("shape", a.shape); }
+template <class V>
+void fields(V& v, PadGradAttrs& a) {
+  fields(v, a.pad), v("shape", a.shape);
+}
 
 extern const Op pad_grad_op;
 
@@ -220,7 +242,9 @@ const Op pad_op = {
     .run = run_pad,
     .grad = pad_grad,
     .attrs = attrs_of<PadAttrs>,
-    .specimens = R"(f32[3] ; {"pads": [2,1], "value": 1.5} | f64[2,3] ; {"pads": [1,0,0,2]} | f64[4,3] ; {"pads": [3,2,1,1], "mode": "reflect"} | f64[2,3] ; {"pads": [2,1,0,3], "mode": "symmetric"} | f64[2,3] ; {"pads": [2,1,0,5], "mode": "edge"} | f32[0,2] ; {"pads": [1,1,0,1]} | f32[1,3,3,5] ; {"pads": [0,0,1,1,0,2,0,0]} | i32[2] ; {"pads": [1,1], "value": 7})",
+    .specimens = R"(f32[3] ; {"pads": [2,1], "value": 1.5} | f64[2,3] ; {"pads": [1,0,0,2]} | f64[4,3] ; {"pads": [3,2,1,1], "mode": "reflect"}
+                  | f64[2,3] ; {"pads": [2,1,0,3], "mode": "symmetric"} | f64[2,3] ; {"pads": [2,1,0,5], "mode": "edge"}
+                  | f32[0,2] ; {"pads": [1,1,0,1]} | f32[1,3,3,5] ; {"pads": [0,0,1,1,0,2,0,0]} | i32[2] ; {"pads": [1,1], "value": 7})",
 };
 
 template <class T>
@@ -238,10 +262,11 @@ void add_mapped(const PadGradAttrs& a, const Shape& y, const T* dy, T* dx) noexc
 
 const Op pad_grad_op = {
     .name = "pad_grad",
-    .infer = [](Infer& c) {
-      check(c.dtype(0) == float32 || c.dtype(0) == float64, Code::DType, "pad_grad: expected float32 or float64, got {}", c.x(0));
-      c.output(c.attr<PadGradAttrs>().shape, c.dtype(0));
-    },
+    .infer =
+        [](Infer& c) {
+          check(c.dtype(0) == float32 || c.dtype(0) == float64, Code::DType, "pad_grad: expected float32 or float64, got {}", c.x(0));
+          c.output(c.attr<PadGradAttrs>().shape, c.dtype(0));
+        },
     .run = [](const Run& r) noexcept -> Status {
       with_real(r.x(0).dtype, [&](auto type) {
         using T = typename decltype(type)::type;
@@ -251,7 +276,9 @@ const Op pad_grad_op = {
     },
     .grad = [](const Grad& g) -> Tensors { return {apply_with(pad_op, g.attr<PadGradAttrs>().pad, Tensor(g.dy()))}; },
     .attrs = attrs_of<PadGradAttrs>,
-    .specimens = R"(f64[9,5] ; {"pads": [3,2,1,1], "mode": "reflect", "shape": [4,3]} | f32[5] ; {"pads": [1,1], "mode": "edge", "shape": [3]} | f32[0] ; {"pads": [0,0], "mode": "edge", "shape": [0]})",
+    .specimens = R"(f64[9,5] ; {"pads": [3,2,1,1], "mode": "reflect", "shape": [4,3]} | f32[5] ; {"pads": [1,1], "mode": "edge", "shape": [3]}
+                  | f32[0] ; {"pads": [0,0], "mode": "edge", "shape": [0]}
+                  | f32[1,4,6,5] ; {"pads": [0,0,1,0,1,2,0,0], "mode": "symmetric", "shape": [1,3,3,5]})",
 };
 
 }  // namespace

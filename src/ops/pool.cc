@@ -1,4 +1,4 @@
-// Max and average pooling of [batch, height, width, channels]. Max pooling comes in two ops: plain, and, under a tape, one with a hidden second output
+// Max and average pooling of [batch, height, width, channels]. Max pooling has two ops: plain, and, under a tape, one with a hidden second output
 // (the place of each maximum in its window, a byte for windows up to 256) that is all its gradient needs. Nothing here owns anything.
 #include "ops/box.h"
 #include "ops/families.h"
@@ -14,14 +14,20 @@ struct PoolAttrs {
   std::vector<int64_t> pool_size{2, 2}, strides{2, 2};
   std::string padding = "valid";
 };
-template <class V> void fields(V& v, PoolAttrs& a) { v("pool_size", a.pool_size), v("strides", a.strides), v("padding", a.padding); }
+template <class V>
+void fields(V& v, PoolAttrs& a) {
+  v("pool_size", a.pool_size), v("strides", a.strides), v("padding", a.padding);
+}
 
 // Of a gradient: the pooling, and the shape of its input.
 struct PoolGradAttrs {
   PoolAttrs pool;
   Shape shape;
 };
-template <class V> void fields(V& v, PoolGradAttrs& a) { fields(v, a.pool), v("shape", a.shape); }
+template <class V>
+void fields(V& v, PoolGradAttrs& a) {
+  fields(v, a.pool), v("shape", a.shape);
+}
 
 Pool2DDesc describe(const Shape& x, const PoolAttrs& a) noexcept {
   Pool2DDesc d;
@@ -42,8 +48,9 @@ Shape pooled(std::string_view op, const Spec& x, const PoolAttrs& a) {
   check(x.dtype == float32 || x.dtype == float64, Code::DType, "{}: expected float32 or float64, got {}", op, x);
   check(x.shape.rank() == 4, Code::Shape, "{}: expected [batch, height, width, channels], got {}", op, x);
   check(a.padding == "valid" || a.padding == "same", Code::InvalidArgument, "{}: expected padding valid or same, got '{}'", op, a.padding);
-  check(a.pool_size.size() == 2 && a.strides.size() == 2 && std::min({a.pool_size[0], a.pool_size[1], a.strides[0], a.strides[1]}) >= 1, Code::InvalidArgument,
-        "{}: expected two window sizes and two strides >= 1, got [{}] and [{}]", op, fmt::join(a.pool_size, ", "), fmt::join(a.strides, ", "));
+  check(a.pool_size.size() == 2 && a.strides.size() == 2 && std::min({a.pool_size[0], a.pool_size[1], a.strides[0], a.strides[1]}) >= 1,
+        Code::InvalidArgument, "{}: expected two window sizes and two strides >= 1, got [{}] and [{}]", op, fmt::join(a.pool_size, ", "),
+        fmt::join(a.strides, ", "));
   Shape y = x.shape;
   for (int i = 1; i < 3; ++i) {
     const int64_t k = a.pool_size[static_cast<size_t>(i - 1)], s = a.strides[static_cast<size_t>(i - 1)], n = y[i];
@@ -93,18 +100,21 @@ const Op max_pool_op = {
     },
     .saves = saves_input(0),
     .attrs = attrs_of<PoolAttrs>,
-    .specimens = R"(f32[2,4,4,3] | f32[1,7,5,17] ; {"pool_size": [3,3], "strides": [2,2], "padding": "same"} | f64[2,5,4,2] ; {"pool_size": [2,3], "strides": [1,2]} | f32[0,4,4,3] | f32[2,0,4,3] | f32[1,17,17,2] ; {"pool_size": [17,17], "strides": [1,1]} | f32[1,1,9,4] ; {"pool_size": [1,2], "strides": [1,2]})",
+    .specimens = R"(f32[2,4,4,3] | f32[1,7,5,17] ; {"pool_size": [3,3], "strides": [2,2], "padding": "same"}
+                  | f64[2,5,4,2] ; {"pool_size": [2,3], "strides": [1,2]} | f32[0,4,4,3] | f32[2,0,4,3]
+                  | f32[1,17,17,2] ; {"pool_size": [17,17], "strides": [1,1]} | f32[1,1,9,4] ; {"pool_size": [1,2], "strides": [1,2]})",
 };
 
 // The same with the places of the maxima.
 const Op max_pool_places_op = {
     .name = "max_pool2d_places",
-    .infer = [](Infer& c) {
-      const auto& a = c.attr<PoolAttrs>();
-      const Shape y = pooled("max_pool2d_places", c.x(0), a);
-      c.output(y, c.dtype(0));
-      c.output(y, place_type(a));
-    },
+    .infer =
+        [](Infer& c) {
+          const auto& a = c.attr<PoolAttrs>();
+          const Shape y = pooled("max_pool2d_places", c.x(0), a);
+          c.output(y, c.dtype(0));
+          c.output(y, place_type(a));
+        },
     .run = run_max_pool<true>,
     .grad = [](const Grad& g) -> Tensors {
       if (!g.dy(0).defined()) return {Tensor{}};
@@ -112,22 +122,24 @@ const Op max_pool_places_op = {
     },
     .saves = saves_output(1),
     .attrs = attrs_of<PoolAttrs>,
-    .specimens = R"(f32[2,4,4,3] | f64[1,7,5,3] ; {"pool_size": [3,3], "strides": [2,2], "padding": "same"} | f32[0,4,4,3] | f32[1,17,17,2] ; {"pool_size": [17,17], "strides": [1,1]})",
+    .specimens = R"(f32[2,4,4,3] | f64[1,7,5,3] ; {"pool_size": [3,3], "strides": [2,2], "padding": "same"} | f32[0,4,4,3]
+                  | f32[1,17,17,2] ; {"pool_size": [17,17], "strides": [1,1]})",
 };
 
 void infer_places(std::string_view op, const Spec& dy, const Spec& places, const Shape& x, const PoolAttrs& a) {
   check_dy(op, pooled(op, {x, dy.dtype}, a), dy);
-  check(places.dtype == place_type(a) && (places.shape == dy.shape || !dy.shape.known() || !places.shape.known()), Code::Shape, "{}: expected places of {} {}, got {}", op,
-        place_type(a), dy.shape, places);
+  check(places.dtype == place_type(a) && (places.shape == dy.shape || !dy.shape.known() || !places.shape.known()), Code::Shape,
+        "{}: expected places of {} {}, got {}", op, place_type(a), dy.shape, places);
 }
 
 const Op max_pool_grad_op = {
     .name = "max_pool2d_grad",
-    .infer = [](Infer& c) {
-      const auto& a = c.attr<PoolGradAttrs>();
-      infer_places("max_pool2d_grad", c.x(0), c.x(1), a.shape, a.pool);
-      c.output(a.shape, c.dtype(0));
-    },
+    .infer =
+        [](Infer& c) {
+          const auto& a = c.attr<PoolGradAttrs>();
+          infer_places("max_pool2d_grad", c.x(0), c.x(1), a.shape, a.pool);
+          c.output(a.shape, c.dtype(0));
+        },
     .run = [](const Run& r) noexcept -> Status {
       const auto& a = r.attr<PoolGradAttrs>();
       return pooling(r, a.shape, a.pool, [&](auto type, const Pool2DDesc& d) {
@@ -141,7 +153,10 @@ const Op max_pool_grad_op = {
     },
     .saves = saves_input(1),
     .attrs = attrs_of<PoolGradAttrs>,
-    .specimens = R"(f32[2,2,2,3], u8[2,2,2,3]{0..3} ; {"shape": [2,4,4,3]} | f64[1,2,2,3], u8[1,2,2,3]{0..8} ; {"pool_size": [3,3], "strides": [2,2], "shape": [1,5,5,3]} | f32[0,2,2,3], u8[0,2,2,3] ; {"shape": [0,4,4,3]} | f32[1,1,1,2], i32[1,1,1,2]{0..288} ; {"pool_size": [17,17], "strides": [1,1], "shape": [1,17,17,2]})",
+    .specimens = R"(f32[2,2,2,3], u8[2,2,2,3]{0..3} ; {"shape": [2,4,4,3]}
+                  | f64[1,2,2,3], u8[1,2,2,3]{0..8} ; {"pool_size": [3,3], "strides": [2,2], "shape": [1,5,5,3]}
+                  | f32[0,2,2,3], u8[0,2,2,3] ; {"shape": [0,4,4,3]}
+                  | f32[1,1,1,2], i32[1,1,1,2]{0..288} ; {"pool_size": [17,17], "strides": [1,1], "shape": [1,17,17,2]})",
 };
 
 // x at the places: the adjoint of max_pool2d_grad. A place outside its window or in the padding is an error.
@@ -151,7 +166,8 @@ Status pick(const Pool2DDesc& d, const T* x, const P* place, T* y) noexcept {
   for (int64_t i = 0; i < d.n * oh * ow * d.c; ++i) {
     const int64_t c = i % d.c, ox = i / d.c % ow, oy = i / d.c / ow % oh, n = i / d.c / ow / oh, p = place[i];
     const int64_t iy = oy * d.stride_h - d.pad_top + p / d.kw, ix = ox * d.stride_w - d.pad_left + p % d.kw;
-    if (p < 0 || p >= d.kh * d.kw || iy < 0 || iy >= d.h || ix < 0 || ix >= d.w) return {Code::NotFound, "place is outside its window", i, static_cast<double>(p)};
+    if (p < 0 || p >= d.kh * d.kw || iy < 0 || iy >= d.h || ix < 0 || ix >= d.w)
+      return {Code::NotFound, "place is outside its window", i, static_cast<double>(p)};
     y[i] = x[((n * d.h + iy) * d.w + ix) * d.c + c];
   }
   return {};
@@ -159,12 +175,13 @@ Status pick(const Pool2DDesc& d, const T* x, const P* place, T* y) noexcept {
 
 const Op max_pool_pick_op = {
     .name = "max_pool2d_pick",
-    .infer = [](Infer& c) {
-      const auto& a = c.attr<PoolAttrs>();
-      const Shape y = pooled("max_pool2d_pick", c.x(0), a);
-      infer_places("max_pool2d_pick", {y, c.dtype(0)}, c.x(1), c.shape(0), a);
-      c.output(y, c.dtype(0));
-    },
+    .infer =
+        [](Infer& c) {
+          const auto& a = c.attr<PoolAttrs>();
+          const Shape y = pooled("max_pool2d_pick", c.x(0), a);
+          infer_places("max_pool2d_pick", {y, c.dtype(0)}, c.x(1), c.shape(0), a);
+          c.output(y, c.dtype(0));
+        },
     .run = [](const Run& r) noexcept -> Status {
       Status s;
       pooling(r, r.x(0).shape, r.attr<PoolAttrs>(), [&](auto type, const Pool2DDesc& d) {
@@ -179,7 +196,8 @@ const Op max_pool_pick_op = {
     },
     .saves = saves_input(1),
     .attrs = attrs_of<PoolAttrs>,
-    .specimens = R"(f32[2,4,4,3], u8[2,2,2,3]{0..3} | f64[1,5,5,3], u8[1,2,2,3]{0..8} ; {"pool_size": [3,3]} | f32[0,4,4,3], u8[0,2,2,3] | f32[1,17,17,2], i32[1,1,1,2]{0..288} ; {"pool_size": [17,17], "strides": [1,1]})",
+    .specimens = R"(f32[2,4,4,3], u8[2,2,2,3]{0..3} | f64[1,5,5,3], u8[1,2,2,3]{0..8} ; {"pool_size": [3,3]} | f32[0,4,4,3], u8[0,2,2,3]
+                  | f32[1,17,17,2], i32[1,1,1,2]{0..288} ; {"pool_size": [17,17], "strides": [1,1]})",
 };
 
 // ---- average ------------------------------------------------------------------------------------------------------------------
@@ -197,16 +215,19 @@ const Op average_pool_op = {
       return {apply_with(average_pool_grad_op, PoolGradAttrs{g.attr<PoolAttrs>(), g.xspec(0).shape}, Tensor(g.dy()))};
     },
     .attrs = attrs_of<PoolAttrs>,
-    .specimens = R"(f32[2,4,4,3] | f32[1,7,5,17] ; {"pool_size": [3,3], "strides": [2,2], "padding": "same"} | f64[2,5,4,2] ; {"pool_size": [2,3], "strides": [1,2]} | f32[0,4,4,3] | f32[2,3,0,3] | f32[1,1,9,4] ; {"pool_size": [1,2], "strides": [1,2]})",
+    .specimens = R"(f32[2,4,4,3] | f32[1,7,5,17] ; {"pool_size": [3,3], "strides": [2,2], "padding": "same"}
+                  | f64[2,5,4,2] ; {"pool_size": [2,3], "strides": [1,2]} | f32[0,4,4,3] | f32[2,3,0,3]
+                  | f32[1,1,9,4] ; {"pool_size": [1,2], "strides": [1,2]})",
 };
 
 const Op average_pool_grad_op = {
     .name = "average_pool2d_grad",
-    .infer = [](Infer& c) {
-      const auto& a = c.attr<PoolGradAttrs>();
-      check_dy("average_pool2d_grad", pooled("average_pool2d_grad", {a.shape, c.dtype(0)}, a.pool), c.x(0));
-      c.output(a.shape, c.dtype(0));
-    },
+    .infer =
+        [](Infer& c) {
+          const auto& a = c.attr<PoolGradAttrs>();
+          check_dy("average_pool2d_grad", pooled("average_pool2d_grad", {a.shape, c.dtype(0)}, a.pool), c.x(0));
+          c.output(a.shape, c.dtype(0));
+        },
     .run = [](const Run& r) noexcept -> Status {
       const auto& a = r.attr<PoolGradAttrs>();
       return pooling(r, a.shape, a.pool, [&](auto type, const Pool2DDesc& d) {
@@ -216,7 +237,8 @@ const Op average_pool_grad_op = {
     },
     .grad = [](const Grad& g) -> Tensors { return {apply_with(average_pool_op, g.attr<PoolGradAttrs>().pool, Tensor(g.dy()))}; },
     .attrs = attrs_of<PoolGradAttrs>,
-    .specimens = R"(f32[2,2,2,3] ; {"shape": [2,4,4,3]} | f64[1,4,3,2] ; {"pool_size": [3,3], "padding": "same", "shape": [1,7,5,2]} | f32[0,2,2,3] ; {"shape": [0,4,4,3]})",
+    .specimens = R"(f32[2,2,2,3] ; {"shape": [2,4,4,3]} | f64[1,4,3,2] ; {"pool_size": [3,3], "padding": "same", "shape": [1,7,5,2]}
+                  | f32[0,2,2,3] ; {"shape": [0,4,4,3]})",
 };
 
 PoolAttrs attrs_from(const PoolOptions& o) {

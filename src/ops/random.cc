@@ -19,17 +19,21 @@ struct State {
 
 void check_state(const Infer& c, int i) {
   const Spec& s = c.x(i);
-  check(s.dtype == int64 && s.shape.rank() == 1 && (s.shape[0] == 2 || s.shape[0] < 0), Code::Shape, "{}: expected a generator's state int64[2], got {}", c.op().name, s);
+  check(s.dtype == int64 && s.shape.rank() == 1 && (s.shape[0] == 2 || s.shape[0] < 0), Code::Shape,
+        "{}: expected a generator's state int64[2], got {}", c.op().name, s);
 }
 
-void check_real(const Infer& c, DType t) { check(t == float32 || t == float64, Code::DType, "{}: expected dtype float32 or float64, got {}", c.op().name, t); }
+void check_real(const Infer& c, DType t) {
+  check(t == float32 || t == float64, Code::DType, "{}: expected dtype float32 or float64, got {}", c.op().name, t);
+}
 
 const Op seed_advance_op = {
     .name = "seed_advance",
-    .infer = [](Infer& c) {
-      check_state(c, 0);
-      c.output(c.x(0));
-    },
+    .infer =
+        [](Infer& c) {
+          check_state(c, 0);
+          c.output(c.x(0));
+        },
     .run = [](const Run& r) noexcept -> Status {
       const State s(r.in(0));
       r.out<int64_t>()[0] = static_cast<int64_t>(s.key);
@@ -48,7 +52,10 @@ struct DrawAttrs {
   DType dtype = float32;
   double a = 0, b = 1;
 };
-template <class V> void fields(V& v, DrawAttrs& a) { v("shape", a.shape), v("dtype", a.dtype), v("a", a.a), v("b", a.b); }
+template <class V>
+void fields(V& v, DrawAttrs& a) {
+  v("shape", a.shape), v("dtype", a.dtype), v("a", a.a), v("b", a.b);
+}
 
 void infer_draw(Infer& c) {
   const auto& a = c.attr<DrawAttrs>();
@@ -74,27 +81,38 @@ Status run_draw(const Run& r) noexcept {
   return {};
 }
 
-constexpr std::string_view draws = R"(i64[2]{0..99} ; {"shape": [2,3]} | i64[2]{0..99} ; {"shape": [0]} | i64[2]{0..99} ; {"shape": [1003], "a": -2, "b": 3} | i64[2]{0..99} ; {"shape": [5], "dtype": "float64"} | i64[2]{0..99} ; {"shape": [2,3,1,4]} | i64[2]{0..99} ; {"shape": []})";
+constexpr std::string_view draws = R"(i64[2]{0..99} ; {"shape": [2,3]} | i64[2]{0..99} ; {"shape": [0]}
+                  | i64[2]{0..99} ; {"shape": [1003], "a": -2, "b": 3} | i64[2]{0..99} ; {"shape": [5], "dtype": "float64"}
+                  | i64[2]{0..99} ; {"shape": [2,3,1,4]} | i64[2]{0..99} ; {"shape": []})";
 
-const Op random_uniform_op = {
-    .name = "random_uniform", .infer = infer_draw, .run = run_draw<Law::uniform>, .traits = stateful, .attrs = attrs_of<DrawAttrs>, .specimens = draws};
+const Op random_uniform_op = {.name = "random_uniform",
+                              .infer = infer_draw,
+                              .run = run_draw<Law::uniform>,
+                              .traits = stateful,
+                              .attrs = attrs_of<DrawAttrs>,
+                              .specimens = draws};
 const Op random_normal_op = {
     .name = "random_normal", .infer = infer_draw, .run = run_draw<Law::normal>, .traits = stateful, .attrs = attrs_of<DrawAttrs>, .specimens = draws};
-const Op random_truncated_normal_op = {
-    .name = "random_truncated_normal", .infer = infer_draw, .run = run_draw<Law::truncated>, .traits = stateful, .attrs = attrs_of<DrawAttrs>, .specimens = draws};
+const Op random_truncated_normal_op = {.name = "random_truncated_normal",
+                                       .infer = infer_draw,
+                                       .run = run_draw<Law::truncated>,
+                                       .traits = stateful,
+                                       .attrs = attrs_of<DrawAttrs>,
+                                       .specimens = draws};
 
 // ---- integers -------------------------------------------------------------------------------------------------------------------
 
 const Op random_bernoulli_op = {
     .name = "random_bernoulli",
-    .infer = [](Infer& c) {
-      const auto& a = c.attr<DrawAttrs>();
-      check_state(c, 0);
-      check(a.shape.known(), Code::Shape, "random_bernoulli: expected a known shape, got {}", a.shape);
-      check(a.a >= 0 && a.a <= 1, Code::InvalidArgument, "random_bernoulli: expected a probability in [0, 1], got {}", a.a);
-      check(a.dtype != DType::string, Code::DType, "random_bernoulli: expected a number type or bool, got {}", a.dtype);
-      c.output(a.shape, a.dtype);
-    },
+    .infer =
+        [](Infer& c) {
+          const auto& a = c.attr<DrawAttrs>();
+          check_state(c, 0);
+          check(a.shape.known(), Code::Shape, "random_bernoulli: expected a known shape, got {}", a.shape);
+          check(a.a >= 0 && a.a <= 1, Code::InvalidArgument, "random_bernoulli: expected a probability in [0, 1], got {}", a.a);
+          check(a.dtype != DType::string, Code::DType, "random_bernoulli: expected a number type or bool, got {}", a.dtype);
+          c.output(a.shape, a.dtype);
+        },
     .run = [](const Run& r) noexcept -> Status {
       const auto& a = r.attr<DrawAttrs>();
       const State s(r.in(0));
@@ -108,7 +126,9 @@ const Op random_bernoulli_op = {
     .traits = stateful,
     .attrs = attrs_of<DrawAttrs>,
     .scratch = [](const Prep& p) -> size_t { return size_of(p.y().dtype) == 1 ? 0 : static_cast<size_t>(p.y().shape.elements()); },
-    .specimens = R"(i64[2]{0..99} ; {"shape": [2,3], "a": 0.5} | i64[2]{0..99} ; {"shape": [0], "a": 0.5} | i64[2]{0..99} ; {"shape": [1003], "a": 0.25, "dtype": "bool"} | i64[2]{0..99} ; {"shape": [5], "a": 1, "dtype": "float64"} | i64[2]{0..99} ; {"shape": [2,3,1,4], "dtype": "int32"})",
+    .specimens = R"(i64[2]{0..99} ; {"shape": [2,3], "a": 0.5} | i64[2]{0..99} ; {"shape": [0], "a": 0.5}
+                  | i64[2]{0..99} ; {"shape": [1003], "a": 0.25, "dtype": "bool"} | i64[2]{0..99} ; {"shape": [5], "a": 1, "dtype": "float64"}
+                  | i64[2]{0..99} ; {"shape": [2,3,1,4], "dtype": "int32"})",
 };
 
 struct RangeAttrs {
@@ -116,7 +136,10 @@ struct RangeAttrs {
   DType dtype = int32;
   int64_t minval = 0, maxval = 0;
 };
-template <class V> void fields(V& v, RangeAttrs& a) { v("shape", a.shape), v("dtype", a.dtype), v("minval", a.minval), v("maxval", a.maxval); }
+template <class V>
+void fields(V& v, RangeAttrs& a) {
+  v("shape", a.shape), v("dtype", a.dtype), v("minval", a.minval), v("maxval", a.maxval);
+}
 
 size_t wide_scratch(const Prep& p) { return p.y().dtype == int64 ? 0 : static_cast<size_t>(p.y().shape.elements()) * sizeof(int64_t); }
 
@@ -133,14 +156,15 @@ Status integers(const Run& r, F draw) noexcept {
 
 const Op random_randint_op = {
     .name = "random_randint",
-    .infer = [](Infer& c) {
-      const auto& a = c.attr<RangeAttrs>();
-      check_state(c, 0);
-      check(a.shape.known(), Code::Shape, "random_randint: expected a known shape, got {}", a.shape);
-      check(is_integer(a.dtype), Code::DType, "random_randint: expected an integer dtype, got {}", a.dtype);
-      check(a.minval < a.maxval, Code::InvalidArgument, "random_randint: expected minval < maxval, got {} and {}", a.minval, a.maxval);
-      c.output(a.shape, a.dtype);
-    },
+    .infer =
+        [](Infer& c) {
+          const auto& a = c.attr<RangeAttrs>();
+          check_state(c, 0);
+          check(a.shape.known(), Code::Shape, "random_randint: expected a known shape, got {}", a.shape);
+          check(is_integer(a.dtype), Code::DType, "random_randint: expected an integer dtype, got {}", a.dtype);
+          check(a.minval < a.maxval, Code::InvalidArgument, "random_randint: expected minval < maxval, got {} and {}", a.minval, a.maxval);
+          c.output(a.shape, a.dtype);
+        },
     .run = [](const Run& r) noexcept -> Status {
       const auto& a = r.attr<RangeAttrs>();
       const State s(r.in(0));
@@ -149,20 +173,29 @@ const Op random_randint_op = {
     .traits = stateful,
     .attrs = attrs_of<RangeAttrs>,
     .scratch = wide_scratch,
-    .specimens = R"(i64[2]{0..99} ; {"shape": [2,3], "maxval": 7} | i64[2]{0..99} ; {"shape": [0], "maxval": 7} | i64[2]{0..99} ; {"shape": [1003], "minval": -5, "maxval": 5, "dtype": "int64"} | i64[2]{0..99} ; {"shape": [2,1,3,5], "maxval": 255, "dtype": "uint8"})",
+    .specimens = R"(i64[2]{0..99} ; {"shape": [2,3], "maxval": 7} | i64[2]{0..99} ; {"shape": [0], "maxval": 7}
+                  | i64[2]{0..99} ; {"shape": [1003], "minval": -5, "maxval": 5, "dtype": "int64"}
+                  | i64[2]{0..99} ; {"shape": [2,1,3,5], "maxval": 255, "dtype": "uint8"})",
 };
 
-struct CountAttrs { int64_t n = 0; };
-template <class V> void fields(V& v, CountAttrs& a) { v("n", a.n); }
+struct CountAttrs {
+  int64_t n = 0;
+};
+template <class V>
+void fields(V& v, CountAttrs& a) {
+  v("n", a.n);
+}
 
 const Op random_permutation_op = {
     .name = "random_permutation",
-    .infer = [](Infer& c) {
-      const int64_t n = c.attr<CountAttrs>().n;
-      check_state(c, 0);
-      check(n >= 0 && n <= std::numeric_limits<int32_t>::max(), Code::InvalidArgument, "random_permutation: expected n in [0, 2147483647], got {}", n);
-      c.output({n}, int32);
-    },
+    .infer =
+        [](Infer& c) {
+          const int64_t n = c.attr<CountAttrs>().n;
+          check_state(c, 0);
+          check(n >= 0 && n <= std::numeric_limits<int32_t>::max(), Code::InvalidArgument,
+                "random_permutation: expected n in [0, 2147483647], got {}", n);
+          c.output({n}, int32);
+        },
     .run = [](const Run& r) noexcept -> Status {
       const State s(r.in(0));
       return integers(r, [&](int64_t* y, int64_t n) { kernels::philox_permutation(s.key, s.counter, y, n); });
@@ -175,18 +208,24 @@ const Op random_permutation_op = {
 
 // ---- dropout --------------------------------------------------------------------------------------------------------------------
 
-struct DropoutAttrs { double rate = 0.5; };
-template <class V> void fields(V& v, DropoutAttrs& a) { v("rate", a.rate); }
+struct DropoutAttrs {
+  double rate = 0.5;
+};
+template <class V>
+void fields(V& v, DropoutAttrs& a) {
+  v("rate", a.rate);
+}
 
 const Op dropout_op = {
     .name = "dropout",
-    .infer = [](Infer& c) {
-      const double rate = c.attr<DropoutAttrs>().rate;
-      check_real(c, c.dtype(0));
-      check_state(c, 1);
-      check(rate >= 0 && rate <= 1, Code::InvalidArgument, "dropout: expected a rate in [0, 1], got {}", rate);
-      c.output(c.x(0));
-    },
+    .infer =
+        [](Infer& c) {
+          const double rate = c.attr<DropoutAttrs>().rate;
+          check_real(c, c.dtype(0));
+          check_state(c, 1);
+          check(rate >= 0 && rate <= 1, Code::InvalidArgument, "dropout: expected a rate in [0, 1], got {}", rate);
+          c.output(c.x(0));
+        },
     .run = [](const Run& r) noexcept -> Status {
       const double rate = r.attr<DropoutAttrs>().rate;
       const State s(r.in(1));
@@ -197,11 +236,14 @@ const Op dropout_op = {
       });
       return {};
     },
-    .grad = [](const Grad& g) -> Tensors { return {g.needs(0) ? apply_with(dropout_op, g.attr<DropoutAttrs>(), g.dy(), g.x(1)) : Tensor{}, Tensor{}}; },
+    .grad = [](const Grad& g) -> Tensors {
+      return {g.needs(0) ? apply_with(dropout_op, g.attr<DropoutAttrs>(), g.dy(), g.x(1)) : Tensor{}, Tensor{}};
+    },
     .saves = saves_input(1),
     .traits = inplace | stateful,
     .attrs = attrs_of<DropoutAttrs>,
-    .specimens = R"(f32[4,5], i64[2]{0..99} | f64[17], i64[2]{0..99} ; {"rate": 0.25} | f32[0], i64[2]{0..99} | f32[2,3,1,5], i64[2]{0..99} ; {"rate": 0} | f32[7], i64[2]{0..99} ; {"rate": 1})",
+    .specimens = R"(f32[4,5], i64[2]{0..99} | f64[17], i64[2]{0..99} ; {"rate": 0.25} | f32[0], i64[2]{0..99}
+                  | f32[2,3,1,5], i64[2]{0..99} ; {"rate": 0} | f32[7], i64[2]{0..99} ; {"rate": 1})",
 };
 
 // A draw of reals; halves are drawn as float32.

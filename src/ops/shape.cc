@@ -19,8 +19,13 @@ Status copy_run(const Run& r) noexcept {
 int64_t whole_view(const Prep&) { return 0; }
 Tensors reshape_back(const Grad& g) { return {reshape(g.dy(), g.xspec(0).shape)}; }
 
-struct ReshapeAttrs { Shape shape; };
-template <class V> void fields(V& v, ReshapeAttrs& a) { v("shape", a.shape); }
+struct ReshapeAttrs {
+  Shape shape;
+};
+template <class V>
+void fields(V& v, ReshapeAttrs& a) {
+  v("shape", a.shape);
+}
 
 void infer_reshape(Infer& c) {
   const Shape &x = c.shape(0), &target = c.attr<ReshapeAttrs>().shape;
@@ -42,10 +47,20 @@ void infer_reshape(Infer& c) {
   c.output(y, c.dtype(0));
 }
 
-struct AxisAttrs { int axis = 0; };
-template <class V> void fields(V& v, AxisAttrs& a) { v("axis", a.axis); }
-struct AxesAttrs { std::vector<int> axes; };
-template <class V> void fields(V& v, AxesAttrs& a) { v("axis", a.axes); }
+struct AxisAttrs {
+  int axis = 0;
+};
+template <class V>
+void fields(V& v, AxisAttrs& a) {
+  v("axis", a.axis);
+}
+struct AxesAttrs {
+  std::vector<int> axes;
+};
+template <class V>
+void fields(V& v, AxesAttrs& a) {
+  v("axis", a.axes);
+}
 
 void infer_squeeze(Infer& c) {
   const Shape& x = c.shape(0);
@@ -66,16 +81,18 @@ const Op reshape_op = {
     .grad = reshape_back,
     .attrs = attrs_of<ReshapeAttrs>,
     .view = whole_view,
-    .specimens = R"(f32[2,3,4] ; {"shape": [4,-1]} | f64[6] ; {"shape": [1,3,2]} | f32[0,3] ; {"shape": [3,0]} | i32[1] ; {"shape": []} | f32[] ; {"shape": [1,1]})",
+    .specimens = R"(f32[2,3,4] ; {"shape": [4,-1]} | f64[6] ; {"shape": [1,3,2]} | f32[0,3] ; {"shape": [3,0]} | i32[1] ; {"shape": []}
+                  | f32[] ; {"shape": [1,1]})",
 };
 const Op expand_dims_op = {
     .name = "expand_dims",
-    .infer = [](Infer& c) {
-      Shape y = c.shape(0);
-      int axis = c.attr<AxisAttrs>().axis, rank = y.rank() + 1;
-      y.insert(normalize_axis(axis, rank), 1);
-      c.output(y, c.dtype(0));
-    },
+    .infer =
+        [](Infer& c) {
+          Shape y = c.shape(0);
+          int axis = c.attr<AxisAttrs>().axis, rank = y.rank() + 1;
+          y.insert(normalize_axis(axis, rank), 1);
+          c.output(y, c.dtype(0));
+        },
     .run = copy_run,
     .grad = reshape_back,
     .attrs = attrs_of<AxisAttrs>,
@@ -97,7 +114,8 @@ const Op squeeze_op = {
 void infer_transpose(Infer& c) {
   const Shape& x = c.shape(0);
   const auto& axes = c.attr<AxesAttrs>().axes;
-  check(static_cast<int>(axes.size()) == x.rank(), Code::InvalidArgument, "transpose: expected {} axes for {}, got {}", x.rank(), c.x(0), axes.size());
+  check(static_cast<int>(axes.size()) == x.rank(), Code::InvalidArgument, "transpose: expected {} axes for {}, got {}", x.rank(), c.x(0),
+        axes.size());
   AxisSet each(axes, x.rank(), "transpose");
   Shape y;
   for (int a : axes) y.push_back(x.dim(a));
@@ -143,7 +161,8 @@ const Op transpose_op = {
     .grad = transpose_grad,
     .attrs = attrs_of<AxesAttrs>,
     .view = transpose_view,
-    .specimens = R"(f32[3,5] ; {"axis": [1,0]} | f64[2,3,4,5] ; {"axis": [0,3,-2,1]} | f32[0,3] ; {"axis": [1,0]} | u8[17] ; {"axis": [0]} | f32[2,1,3] ; {"axis": [1,0,2]})",
+    .specimens = R"(f32[3,5] ; {"axis": [1,0]} | f64[2,3,4,5] ; {"axis": [0,3,-2,1]} | f32[0,3] ; {"axis": [1,0]} | u8[17] ; {"axis": [0]}
+                  | f32[2,1,3] ; {"axis": [1,0,2]})",
 };
 
 // ---- broadcast_to -------------------------------------------------------------------------------------------------------------
@@ -179,7 +198,8 @@ const Op broadcast_to_op = {
     .grad = [](const Grad& g) -> Tensors { return {sum_to(g.dy(), g.xspec(0).shape)}; },
     .attrs = attrs_of<ReshapeAttrs>,
     .view = [](const Prep& p) -> int64_t { return p.x(0).shape.elements() == p.y().shape.elements() ? 0 : -1; },
-    .specimens = R"(f32[3] ; {"shape": [2,3]} | f64[2,1,3,1] ; {"shape": [2,5,3,4]} | f32[1] ; {"shape": [0]} | i32[] ; {"shape": [17]} | f32[1,3] ; {"shape": [1,3]})",
+    .specimens = R"(f32[3] ; {"shape": [2,3]} | f64[2,1,3,1] ; {"shape": [2,5,3,4]} | f32[1] ; {"shape": [0]} | i32[] ; {"shape": [17]}
+                  | f32[1,3] ; {"shape": [1,3]})",
 };
 
 // ---- concatenate --------------------------------------------------------------------------------------------------------------
@@ -236,7 +256,8 @@ const Op concatenate_op = {
     .run = run_concatenate,
     .grad = concatenate_grad,
     .attrs = attrs_of<AxisAttrs>,
-    .specimens = R"(f32[2,3], f32[4,3] ; {"axis": 0} | f64[2,3,5], f64[2,1,5], f64[2,2,5] ; {"axis": -2} | f32[0,3], f32[2,3] ; {"axis": 0} | i32[3] ; {"axis": 0} | f32[2,2,1,3], f32[2,2,1,7] ; {"axis": 3})",
+    .specimens = R"(f32[2,3], f32[4,3] ; {"axis": 0} | f64[2,3,5], f64[2,1,5], f64[2,2,5] ; {"axis": -2} | f32[0,3], f32[2,3] ; {"axis": 0}
+                  | i32[3] ; {"axis": 0} | f32[2,2,1,3], f32[2,2,1,7] ; {"axis": 3})",
 };
 
 // ---- split --------------------------------------------------------------------------------------------------------------------
@@ -246,7 +267,10 @@ struct SplitAttrs {
   std::vector<int64_t> indices;
   int axis = 0;
 };
-template <class V> void fields(V& v, SplitAttrs& a) { v("indices", a.indices), v("axis", a.axis); }
+template <class V>
+void fields(V& v, SplitAttrs& a) {
+  v("indices", a.indices), v("axis", a.axis);
+}
 
 // [begin, end) of part i of n elements; cuts are clamped as NumPy's.
 std::pair<int64_t, int64_t> part(const std::vector<int64_t>& cuts, size_t i, int64_t n) {
@@ -257,18 +281,19 @@ std::pair<int64_t, int64_t> part(const std::vector<int64_t>& cuts, size_t i, int
 
 const Op split_op = {
     .name = "split",
-    .infer = [](Infer& c) {
-      const auto& a = c.attr<SplitAttrs>();
-      const Shape& x = c.shape(0);
-      const int axis = normalize_axis(a.axis, x.rank());
-      check(x[axis] >= 0, Code::Shape, "split: the size of axis {} must be known, got {}", axis, c.x(0));
-      for (size_t i = 0; i <= a.indices.size(); ++i) {
-        Shape y = x;
-        auto [begin, end] = part(a.indices, i, x[axis]);
-        y[axis] = end - begin;
-        c.output(y, c.dtype(0));
-      }
-    },
+    .infer =
+        [](Infer& c) {
+          const auto& a = c.attr<SplitAttrs>();
+          const Shape& x = c.shape(0);
+          const int axis = normalize_axis(a.axis, x.rank());
+          check(x[axis] >= 0, Code::Shape, "split: the size of axis {} must be known, got {}", axis, c.x(0));
+          for (size_t i = 0; i <= a.indices.size(); ++i) {
+            Shape y = x;
+            auto [begin, end] = part(a.indices, i, x[axis]);
+            y[axis] = end - begin;
+            c.output(y, c.dtype(0));
+          }
+        },
     .run = [](const Run& r) noexcept -> Status {
       const auto& a = r.attr<SplitAttrs>();
       const Shape& x = r.x(0).shape;
@@ -287,7 +312,8 @@ const Op split_op = {
       return {concatenate(parts, g.attr<SplitAttrs>().axis)};
     },
     .attrs = attrs_of<SplitAttrs>,
-    .specimens = R"(f32[2,6] ; {"indices": [2,5], "axis": 1} | f64[7] ; {"indices": [3], "axis": 0} | f32[0,4] ; {"indices": [2], "axis": -1} | i32[2,3,2,5] ; {"indices": [1,2,3,4], "axis": 3})",
+    .specimens = R"(f32[2,6] ; {"indices": [2,5], "axis": 1} | f64[7] ; {"indices": [3], "axis": 0} | f32[0,4] ; {"indices": [2], "axis": -1}
+                  | i32[2,3,2,5] ; {"indices": [1,2,3,4], "axis": 3})",
 };
 
 Tensors split_at(Tensor x, const std::vector<int64_t>& cuts, int axis) {
@@ -363,7 +389,8 @@ Tensor stack(const Tensors& xs, int axis) {
 
 Tensors split(Tensor x, int64_t sections, int axis) {
   const int64_t n = x.dim(axis);
-  check(sections > 0 && n >= 0 && n % sections == 0, Code::Shape, "split: expected a number of equal parts of axis {} of {}, got {}", axis, x.spec(), sections);
+  check(sections > 0 && n >= 0 && n % sections == 0, Code::Shape, "split: expected a number of equal parts of axis {} of {}, got {}", axis, x.spec(),
+        sections);
   std::vector<int64_t> cuts;
   for (int64_t i = 1; i < sections; ++i) cuts.push_back(i * (n / sections));
   return split_at(std::move(x), cuts, axis);

@@ -99,20 +99,42 @@ TEST(Shapes, PadInFourModes) {
 TEST(Shapes, Gradients) {
   Tensor x = noise({2, 3, 2}, 1), y = noise({2, 1, 2}, 2);
   for (const Map& f : std::vector<Map>{
-           [](const Tensors& t) { return reshape(t[0], {3, 4}); },
-           [](const Tensors& t) { return transpose(t[0], {2, 0, 1}); },
-           [](const Tensors& t) { return broadcast_to(t[0], {2, 2, 3, 2}); },
-           [](const Tensors& t) { return concatenate({t[0], t[1], t[0]}, 1); },
-           [](const Tensors& t) { return stack({t[0], t[0]}, 2); },
+           [](const Tensors& t) {
+             return reshape(t[0], {3, 4});
+           },
+           [](const Tensors& t) {
+             return transpose(t[0], {2, 0, 1});
+           },
+           [](const Tensors& t) {
+             return broadcast_to(t[0], {2, 2, 3, 2});
+           },
+           [](const Tensors& t) {
+             return concatenate({t[0], t[1], t[0]}, 1);
+           },
+           [](const Tensors& t) {
+             return stack({t[0], t[0]}, 2);
+           },
            [](const Tensors& t) { return split(t[0], 2, 2)[1] * 3.0; },
            [](const Tensors& t) { return split(t[0], 2)[0]; },
-           [](const Tensors& t) { return tile(t[0], {2, 1, 3}); },
+           [](const Tensors& t) {
+             return tile(t[0], {2, 1, 3});
+           },
            [](const Tensors& t) { return repeat(t[0], 3, 1); },
-           [](const Tensors& t) { return flip(t[0], {0, 2}); },
-           [](const Tensors& t) { return pad(t[0], {{1, 0}, {0, 2}, {1, 1}}); },
-           [](const Tensors& t) { return pad(t[0], {{1, 0}, {2, 2}, {1, 1}}, "reflect"); },
-           [](const Tensors& t) { return pad(t[0], {{1, 2}, {3, 1}, {1, 0}}, "symmetric"); },
-           [](const Tensors& t) { return pad(t[0], {{1, 2}, {4, 1}, {0, 0}}, "edge"); },
+           [](const Tensors& t) {
+             return flip(t[0], {0, 2});
+           },
+           [](const Tensors& t) {
+             return pad(t[0], {{1, 0}, {0, 2}, {1, 1}});
+           },
+           [](const Tensors& t) {
+             return pad(t[0], {{1, 0}, {2, 2}, {1, 1}}, "reflect");
+           },
+           [](const Tensors& t) {
+             return pad(t[0], {{1, 2}, {3, 1}, {1, 0}}, "symmetric");
+           },
+           [](const Tensors& t) {
+             return pad(t[0], {{1, 2}, {4, 1}, {0, 0}}, "edge");
+           },
        }) {
     expect_gradients(f, {x, y});
     expect_second_gradients(f, {x, y});

@@ -18,8 +18,13 @@ int64_t contiguous(const Shape& x, const Shape& y, const int64_t* start, size_t 
 
 // ---- slice --------------------------------------------------------------------------------------------------------------------
 
-struct SliceAttrs { std::vector<int64_t> start, shape; };
-template <class V> void fields(V& v, SliceAttrs& a) { v("start", a.start), v("shape", a.shape); }
+struct SliceAttrs {
+  std::vector<int64_t> start, shape;
+};
+template <class V>
+void fields(V& v, SliceAttrs& a) {
+  v("start", a.start), v("shape", a.shape);
+}
 
 void infer_slice(Infer& c) {
   const auto& a = c.attr<SliceAttrs>();
@@ -54,7 +59,9 @@ const Op slice_op = {
     .grad = slice_grad,
     .attrs = attrs_of<SliceAttrs>,
     .view = [](const Prep& p) -> int64_t { return contiguous(p.x(0).shape, p.y().shape, p.attr<SliceAttrs>().start.data(), size_of(p.y().dtype)); },
-    .specimens = R"(f32[5] ; {"start": [1], "shape": [3]} | f64[4,5] ; {"start": [1,2], "shape": [2,-1]} | f32[4,3] ; {"start": [2,0], "shape": [2,3]} | f32[0,3] ; {"start": [0,1], "shape": [0,2]} | f32[3] ; {"start": [3], "shape": [0]} | i32[2,3,4,5] ; {"start": [1,0,2,1], "shape": [1,3,1,3]})",
+    .specimens = R"(f32[5] ; {"start": [1], "shape": [3]} | f64[4,5] ; {"start": [1,2], "shape": [2,-1]}
+                  | f32[4,3] ; {"start": [2,0], "shape": [2,3]} | f32[0,3] ; {"start": [0,1], "shape": [0,2]}
+                  | f32[3] ; {"start": [3], "shape": [0]} | i32[2,3,4,5] ; {"start": [1,0,2,1], "shape": [1,3,1,3]})",
 };
 
 // ---- slice_axis ---------------------------------------------------------------------------------------------------------------
@@ -63,7 +70,10 @@ struct SliceAxisAttrs {
   int axis = 0;
   int64_t start = 0, stop = std::numeric_limits<int64_t>::max(), step = 1;
 };
-template <class V> void fields(V& v, SliceAxisAttrs& a) { v("axis", a.axis), v("start", a.start), v("stop", a.stop), v("step", a.step); }
+template <class V>
+void fields(V& v, SliceAxisAttrs& a) {
+  v("axis", a.axis), v("start", a.start), v("stop", a.stop), v("step", a.step);
+}
 
 // First index and number of indices of NumPy's start:stop:step among n.
 std::pair<int64_t, int64_t> range_of(const SliceAxisAttrs& a, int64_t n) noexcept {
@@ -94,7 +104,10 @@ struct SliceAxisGradAttrs {
   SliceAxisAttrs slice;
   Shape shape;
 };
-template <class V> void fields(V& v, SliceAxisGradAttrs& a) { fields(v, a.slice), v("shape", a.shape); }
+template <class V>
+void fields(V& v, SliceAxisGradAttrs& a) {
+  fields(v, a.slice), v("shape", a.shape);
+}
 extern const Op slice_axis_grad_op;
 
 Shape infer_range(std::string_view op, const Spec& x, const SliceAxisAttrs& a) {
@@ -118,17 +131,20 @@ const Op slice_axis_op = {
     },
     .attrs = attrs_of<SliceAxisAttrs>,
     .view = slice_axis_view,
-    .specimens = R"(f32[7] ; {"axis": 0, "start": 1, "stop": 6, "step": 2} | f64[3,5] ; {"axis": -1, "start": -3} | f32[4,3] ; {"axis": 0, "start": 1, "stop": 3} | f32[0,3] ; {"axis": 0} | f32[3] ; {"axis": 0, "start": 2, "stop": 1} | i32[2,3,4,5] ; {"axis": 2, "start": 0, "stop": 100, "step": 3})",
+    .specimens = R"(f32[7] ; {"axis": 0, "start": 1, "stop": 6, "step": 2} | f64[3,5] ; {"axis": -1, "start": -3}
+                  | f32[4,3] ; {"axis": 0, "start": 1, "stop": 3} | f32[0,3] ; {"axis": 0} | f32[3] ; {"axis": 0, "start": 2, "stop": 1}
+                  | i32[2,3,4,5] ; {"axis": 2, "start": 0, "stop": 100, "step": 3})",
 };
 
 const Op slice_axis_grad_op = {
     .name = "slice_axis_grad",
-    .infer = [](Infer& c) {
-      const auto& a = c.attr<SliceAxisGradAttrs>();
-      const Shape y = infer_range("slice_axis_grad", {a.shape, c.dtype(0)}, a.slice);
-      check(y == c.shape(0) || !c.shape(0).known(), Code::Shape, "slice_axis_grad: expected {}, got {}", y, c.x(0));
-      c.output(a.shape, c.dtype(0));
-    },
+    .infer =
+        [](Infer& c) {
+          const auto& a = c.attr<SliceAxisGradAttrs>();
+          const Shape y = infer_range("slice_axis_grad", {a.shape, c.dtype(0)}, a.slice);
+          check(y == c.shape(0) || !c.shape(0).known(), Code::Shape, "slice_axis_grad: expected {}, got {}", y, c.x(0));
+          c.output(a.shape, c.dtype(0));
+        },
     .run = [](const Run& r) noexcept -> Status {
       const auto& a = r.attr<SliceAxisGradAttrs>();
       const Shape& y = r.x(0).shape;
@@ -138,28 +154,36 @@ const Op slice_axis_grad_op = {
     },
     .grad = [](const Grad& g) -> Tensors { return {apply_with(slice_axis_op, g.attr<SliceAxisGradAttrs>().slice, Tensor(g.dy()))}; },
     .attrs = attrs_of<SliceAxisGradAttrs>,
-    .specimens = R"(f32[3] ; {"axis": 0, "start": 1, "stop": 6, "step": 2, "shape": [7]} | f64[3,2] ; {"axis": 1, "start": 1, "stop": 3, "shape": [3,4]} | f32[0] ; {"axis": 0, "start": 5, "shape": [5]})",
+    .specimens = R"(f32[3] ; {"axis": 0, "start": 1, "stop": 6, "step": 2, "shape": [7]}
+                  | f64[3,2] ; {"axis": 1, "start": 1, "stop": 3, "shape": [3,4]} | f32[0] ; {"axis": 0, "start": 5, "shape": [5]})",
 };
 
 // ---- slice_update -------------------------------------------------------------------------------------------------------------
 
-struct StartAttrs { std::vector<int64_t> start; };
-template <class V> void fields(V& v, StartAttrs& a) { v("start", a.start); }
+struct StartAttrs {
+  std::vector<int64_t> start;
+};
+template <class V>
+void fields(V& v, StartAttrs& a) {
+  v("start", a.start);
+}
 
 const Op slice_update_op = {
     .name = "slice_update",
-    .infer = [](Infer& c) {
-      const auto& start = c.attr<StartAttrs>().start;
-      const Shape &x = c.shape(0), &u = c.shape(1);
-      check(c.dtype(0) == c.dtype(1), Code::DType, "slice_update: expected inputs of one dtype, got {} and {}", c.x(0), c.x(1));
-      check(u.rank() == x.rank() && static_cast<int>(start.size()) == x.rank(), Code::Shape, "slice_update: expected updates and {} starts of rank {}, got {} and {}",
-            x.rank(), x.rank(), c.x(1), start.size());
-      for (int i = 0; i < x.rank(); ++i) {
-        const int64_t s = start[static_cast<size_t>(i)];
-        check(s >= 0 && (x[i] < 0 || u[i] < 0 || s + u[i] <= x[i]), Code::InvalidArgument, "slice_update: {} elements from {} do not lie in axis {} of {}", u[i], s, i, c.x(0));
-      }
-      c.output(c.x(0));
-    },
+    .infer =
+        [](Infer& c) {
+          const auto& start = c.attr<StartAttrs>().start;
+          const Shape &x = c.shape(0), &u = c.shape(1);
+          check(c.dtype(0) == c.dtype(1), Code::DType, "slice_update: expected inputs of one dtype, got {} and {}", c.x(0), c.x(1));
+          check(u.rank() == x.rank() && static_cast<int>(start.size()) == x.rank(), Code::Shape,
+                "slice_update: expected updates and {} starts of rank {}, got {} and {}", x.rank(), x.rank(), c.x(1), start.size());
+          for (int i = 0; i < x.rank(); ++i) {
+            const int64_t s = start[static_cast<size_t>(i)];
+            check(s >= 0 && (x[i] < 0 || u[i] < 0 || s + u[i] <= x[i]), Code::InvalidArgument,
+                  "slice_update: {} elements from {} do not lie in axis {} of {}", u[i], s, i, c.x(0));
+          }
+          c.output(c.x(0));
+        },
     .run = [](const Run& r) noexcept -> Status {
       if (r.out() != r.in(0)) kernels::copy(r.in(0), r.out(), r.x(0).bytes());
       const Shape& u = r.x(1).shape;
@@ -176,7 +200,8 @@ const Op slice_update_op = {
     },
     .traits = inplace,
     .attrs = attrs_of<StartAttrs>,
-    .specimens = R"(f32[5], f32[2] ; {"start": [3]} | f64[3,4], f64[2,2] ; {"start": [1,2]} | f32[3], f32[0] ; {"start": [1]} | f32[0,2], f32[0,1] ; {"start": [0,1]} | i32[2,3,2,5], i32[1,3,1,4] ; {"start": [1,0,1,0]})",
+    .specimens = R"(f32[5], f32[2] ; {"start": [3]} | f64[3,4], f64[2,2] ; {"start": [1,2]} | f32[3], f32[0] ; {"start": [1]}
+                  | f32[0,2], f32[0,1] ; {"start": [0,1]} | i32[2,3,2,5], i32[1,3,1,4] ; {"start": [1,0,1,0]})",
 };
 
 }  // namespace

@@ -1,0 +1,176 @@
+// Op nodes of models built in C++ as ops of keras.ops. One row an op; nothing here owns anything.
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "base/check.h"
+#include "io/write_model.h"
+
+namespace tenure::io {
+
+using nn::Json;
+
+namespace {
+
+/// Attributes are written under other names: "axis" or "shape:newshape", separated by spaces. A list for `axis` stays a list.
+struct Row {
+  std::string_view op, module, class_name, attributes = {};
+};
+
+constexpr std::array rows = std::to_array<Row>({
+    {"abs", "numpy", "Absolute"},
+    {"add", "numpy", "Add"},
+    {"all", "numpy", "All", "axis keepdims"},
+    {"any", "numpy", "Any", "axis keepdims"},
+    {"arccos", "numpy", "Arccos"},
+    {"arcsin", "numpy", "Arcsin"},
+    {"arctan", "numpy", "Arctan"},
+    {"argmax", "numpy", "Argmax", "axis keepdims"},
+    {"argmin", "numpy", "Argmin", "axis keepdims"},
+    {"broadcast_to", "numpy", "BroadcastTo", "shape"},
+    {"cast", "core", "Cast", "dtype"},
+    {"ceil", "numpy", "Ceil"},
+    {"clip", "numpy", "Clip", "min:x_min max:x_max"},
+    {"concatenate", "numpy", "Concatenate", "axis"},
+    {"cos", "numpy", "Cos"},
+    {"cosh", "numpy", "Cosh"},
+    {"divide", "numpy", "Divide"},
+    {"elu", "nn", "Elu", "alpha"},
+    {"equal", "numpy", "Equal"},
+    {"erf", "math", "Erf"},
+    {"exp", "numpy", "Exp"},
+    {"expand_dims", "numpy", "ExpandDims", "axis"},
+    {"expm1", "numpy", "Expm1"},
+    {"flip", "numpy", "Flip", "axis"},
+    {"floor", "numpy", "Floor"},
+    {"floor_divide", "numpy", "FloorDivide"},
+    {"gelu", "nn", "Gelu", "approximate"},
+    {"greater", "numpy", "Greater"},
+    {"greater_equal", "numpy", "GreaterEqual"},
+    {"hard_sigmoid", "nn", "HardSigmoid"},
+    {"hard_silu", "nn", "HardSilu"},
+    {"isfinite", "numpy", "Isfinite"},
+    {"isinf", "numpy", "Isinf"},
+    {"isnan", "numpy", "Isnan"},
+    {"leaky_relu", "nn", "LeakyRelu", "negative_slope"},
+    {"less", "numpy", "Less"},
+    {"less_equal", "numpy", "LessEqual"},
+    {"log", "numpy", "Log"},
+    {"log1p", "numpy", "Log1p"},
+    {"log_sigmoid", "nn", "LogSigmoid"},
+    {"log_softmax", "nn", "LogSoftmax", "axis"},
+    {"logical_and", "numpy", "LogicalAnd"},
+    {"logical_not", "numpy", "LogicalNot"},
+    {"logical_or", "numpy", "LogicalOr"},
+    {"logical_xor", "numpy", "LogicalXor"},
+    {"logsumexp", "math", "Logsumexp", "axis keepdims"},
+    {"matmul", "numpy", "Matmul"},
+    {"max", "numpy", "Max", "axis keepdims"},
+    {"maximum", "numpy", "Maximum"},
+    {"mean", "numpy", "Mean", "axis keepdims"},
+    {"min", "numpy", "Min", "axis keepdims"},
+    {"minimum", "numpy", "Minimum"},
+    {"mod", "numpy", "Mod"},
+    {"multiply", "numpy", "Multiply"},
+    {"negative", "numpy", "Negative"},
+    {"not_equal", "numpy", "NotEqual"},
+    {"one_hot", "nn", "OneHot", "num_classes axis dtype"},
+    {"power", "numpy", "Power"},
+    {"prod", "numpy", "Prod", "axis keepdims"},
+    {"reciprocal", "numpy", "Reciprocal"},
+    {"relu", "nn", "Relu"},
+    {"relu6", "nn", "Relu6"},
+    {"repeat", "numpy", "Repeat", "repeats axis"},
+    {"reshape", "numpy", "Reshape", "shape:newshape"},
+    {"round", "numpy", "Round"},
+    {"rsqrt", "math", "Rsqrt"},
+    {"selu", "nn", "Selu"},
+    {"sigmoid", "nn", "Sigmoid"},
+    {"sign", "numpy", "Sign"},
+    {"silu", "nn", "Silu"},
+    {"sin", "numpy", "Sin"},
+    {"sinh", "numpy", "Sinh"},
+    {"softmax", "nn", "Softmax", "axis"},
+    {"softplus", "nn", "Softplus"},
+    {"softsign", "nn", "Softsign"},
+    {"sqrt", "numpy", "Sqrt"},
+    {"square", "numpy", "Square"},
+    {"squeeze", "numpy", "Squeeze", "axis"},
+    {"stop_gradient", "core", "StopGradient"},
+    {"subtract", "numpy", "Subtract"},
+    {"sum", "numpy", "Sum", "axis keepdims"},
+    {"take", "numpy", "Take", "axis"},
+    {"take_along_axis", "numpy", "TakeAlongAxis", "axis"},
+    {"tan", "numpy", "Tan"},
+    {"tanh", "numpy", "Tanh"},
+    {"tile", "numpy", "Tile", "repeats"},
+    {"transpose", "numpy", "Transpose", "axis:axes"},
+    {"where", "numpy", "Where"},
+});
+static_assert(std::is_sorted(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.op < b.op; }));
+
+Json slice_json(const Json& start, const Json& stop, const Json& step) {
+  return Json{{"class_name", "__slice__"}, {"config", {{"start", start}, {"stop", stop}, {"step", step}}}};
+}
+Json whole() { return slice_json(nullptr, nullptr, nullptr); }
+
+Json input(size_t i) { return Json{{"$", i}}; }
+
+/// A box of x as x[...].
+KerasOp box(const Node& node, const Json& a) {
+  const Shape& x = node.input_body(0)->spec().shape;
+  Json key = Json::array();
+  for (int i = 0; i < x.rank(); ++i) {
+    const auto at = static_cast<size_t>(i);
+    const int64_t start = a["start"][at].get<int64_t>(), n = a["shape"][at].get<int64_t>();
+    const bool all = start == 0 && (n < 0 || n == x[i]);
+    key.push_back(all ? whole() : slice_json(start, n < 0 ? Json() : Json(start + n), nullptr));
+  }
+  return {"keras.src.ops.numpy", "GetItem", Json::object(), Json::array({input(0), key})};
+}
+
+KerasOp axis_slice(const Node& node, const Json& a) {
+  const int rank = node.input_body(0)->spec().shape.rank(), axis = normalize_axis(a["axis"].get<int>(), rank);
+  const int64_t start = a["start"].get<int64_t>(), stop = a["stop"].get<int64_t>(), step = a["step"].get<int64_t>();
+  Json key = Json::array();
+  for (int i = 0; i < axis; ++i) key.push_back(whole());
+  key.push_back(slice_json(start == 0 ? Json() : Json(start), stop == std::numeric_limits<int64_t>::max() ? Json() : Json(stop), step == 1 ? Json() : Json(step)));
+  return {"keras.src.ops.numpy", "GetItem", Json::object(), Json::array({input(0), key})};
+}
+
+/// Attributes by Keras' names, in the row's order.
+Json config_of(const Row& row, const Json& attributes) {
+  Json config = Json::object();
+  for (size_t at = 0; at < row.attributes.size();) {
+    const size_t end = std::min(row.attributes.find(' ', at), row.attributes.size());
+    const std::string_view item = row.attributes.substr(at, end - at);
+    const size_t colon = item.find(':');
+    const std::string ours(item.substr(0, colon)), keras(colon == std::string_view::npos ? item : item.substr(colon + 1));
+    Json value = attributes.value(ours, Json());
+    // No axes mean all of them; the ops of places take one.
+    if (keras == "axis" && value.is_array() && (value.empty() || row.op == "argmax" || row.op == "argmin")) value = value.empty() ? Json() : value[0];
+    config[keras] = std::move(value);
+    at = end + 1;
+  }
+  return config;
+}
+
+}  // namespace
+
+KerasOp keras_op(const Node& node) {
+  const std::string name(node.op()->name);
+  const Json attributes = node.attrs().p ? Json::parse(to_json(node.attrs())) : Json::object();
+  if (name == "slice") return box(node, attributes);
+  if (name == "slice_axis") return axis_slice(node, attributes);
+  const auto* row = std::lower_bound(rows.begin(), rows.end(), name, [](const Row& r, const std::string& n) { return r.op < n; });
+  const bool known = row != rows.end() && row->op == name && !attributes.value("transpose_a", false) && !attributes.value("transpose_b", false);
+  check(known, Code::Unsupported, "keras.ops has nothing like '{}' {}", name, attributes.dump());
+  KerasOp out{"keras.src.ops." + std::string(row->module), std::string(row->class_name), config_of(*row, attributes), Json::array()};
+  Json inputs = Json::array();
+  for (size_t i = 0; i < node.inputs(); ++i) inputs.push_back(input(i));
+  if (name == "concatenate") out.args.push_back(std::move(inputs));
+  else out.args = std::move(inputs);
+  return out;
+}
+
+}  // namespace tenure::io

@@ -1,0 +1,21 @@
+# The fuzzer of the picture decoders: needs tensors, so memory and core are built in too; resizing is linked, not fuzzed.
+file(GLOB image_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/memory/*.cc ${PROJECT_SOURCE_DIR}/src/core/*.cc ${PROJECT_SOURCE_DIR}/src/base/*.cc)
+list(FILTER image_sources EXCLUDE REGEX "_test\\.cc$")
+add_executable(fuzz_image fuzz_image.cc ${image_sources} ${PROJECT_SOURCE_DIR}/src/files/bytes.cc ${PROJECT_SOURCE_DIR}/src/data/image.cc
+               ${PROJECT_SOURCE_DIR}/src/data/png.cc ${PROJECT_SOURCE_DIR}/src/data/jpeg.cc $<TARGET_OBJECTS:tenure_kernels>)
+target_include_directories(fuzz_image PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_BINARY_DIR}/include ${PROJECT_SOURCE_DIR}/src)
+target_compile_definitions(fuzz_image PRIVATE TENURE_STATIC_DEFINE TENURE_LEDGER=1)
+target_compile_options(fuzz_image PRIVATE -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -g -O1)
+target_link_options(fuzz_image PRIVATE -fsanitize=fuzzer,address,undefined)
+target_link_libraries(fuzz_image PRIVATE fmt::fmt nlohmann_json::nlohmann_json hwy::hwy ZLIB::ZLIB PNG::PNG PkgConfig::turbojpeg Threads::Threads)
+if(TENURE_OPENMP)
+  target_link_libraries(fuzz_image PRIVATE OpenMP::OpenMP_CXX)
+endif()
+if(TENURE_ONEDNN)
+  target_link_libraries(fuzz_image PRIVATE DNNL::dnnl)
+endif()
+# Its seeds are the pictures of the decoders' tests.
+file(GLOB image_seeds ${PROJECT_SOURCE_DIR}/tests/reference/images/*.png ${PROJECT_SOURCE_DIR}/tests/reference/images/*.jpg)
+file(MAKE_DIRECTORY ${corpus}/image)
+file(COPY ${image_seeds} DESTINATION ${corpus}/image)
+list(APPEND runs COMMAND fuzz_image -max_total_time=${FUZZ_SECONDS} -max_len=16384 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 ${corpus}/image)

@@ -1,0 +1,74 @@
+// Cases recorded from the real Keras: tests/reference/README.md says what stands in the files.
+#pragma once
+
+#include <cmath>
+#include <limits>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "core/body.h"
+#include "files/npy.h"
+
+namespace tenure::golden {
+
+using Json = nlohmann::ordered_json;
+
+inline Tensor tensor_of(const files::Array& a) {
+  Tensor t = make_tensor(a.spec());
+  if (!a.bytes.empty()) std::memcpy(mutable_data(t), a.bytes.data(), a.bytes.size());
+  return t;
+}
+
+/// One case: its entry and its arrays.
+class Case {
+ public:
+  Case(const files::NpzFile& file, Json entry) : file_(file), entry(std::move(entry)), name(this->entry["name"].get<std::string>()) {}
+  bool has(const std::string& array) const { return file_.contains(name + "/" + array); }
+  Tensor operator[](const std::string& array) const { return tensor_of(file_.read(name + "/" + array)); }
+  /// prefix0, prefix1, ...
+  Tensors all(const std::string& prefix) const {
+    Tensors out;
+    for (size_t k = 0; has(prefix + std::to_string(k)); ++k) out.push_back((*this)[prefix + std::to_string(k)]);
+    return out;
+  }
+
+ private:
+  const files::NpzFile& file_;
+
+ public:
+  Json entry;
+  std::string name;
+};
+
+class File {
+ public:
+  explicit File(const std::string& name) : npz_(std::string(TENURE_SOURCE_DIR "/tests/reference/") + name) {
+    files::Array cases = npz_.read("cases");
+    Json list = Json::parse(reinterpret_cast<const char*>(cases.bytes.data()), reinterpret_cast<const char*>(cases.bytes.data()) + cases.bytes.size());
+    for (Json& e : list) this->cases.emplace_back(npz_, std::move(e));
+  }
+  std::vector<Case> cases;
+
+ private:
+  files::NpzFile npz_;
+};
+
+/// max|a-b| / max(1, max|b|); equal infinities and NaN against NaN are no difference.
+inline double difference(const Tensor& a, const Tensor& b) {
+  if (!a.defined() || a.shape() != b.shape()) return std::numeric_limits<double>::infinity();
+  double worst = 0, scale = 1;
+  for (int64_t i = 0; i < b.size(); ++i) {
+    double x = a.at(i), y = b.at(i);
+    if (std::isfinite(y)) scale = std::max(scale, std::fabs(y));
+    if (x == y || (std::isnan(x) && std::isnan(y))) continue;
+    double d = std::fabs(x - y);
+    worst = std::max(worst, std::isfinite(d) ? d : std::numeric_limits<double>::infinity());
+  }
+  return worst / scale;
+}
+
+}  // namespace tenure::golden

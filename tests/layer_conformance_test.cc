@@ -1,0 +1,183 @@
+// Every registered layer on every check. A layer without a specimen here, or a check that did not run, fails.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <functional>
+#include <map>
+#include <set>
+
+#include <nlohmann/json.hpp>
+
+#include <tenure/tenure.h>
+
+namespace tenure {
+namespace {
+
+struct Specimen {
+  std::string config;          // JSON, without name, trainable and dtype
+  std::vector<Spec> inputs;    // integers are drawn from 0 to 4
+};
+
+const Spec kImage{{2, 6, 5, 4}, float32}, kMatrix{{3, 4}, float32}, kSeries{{2, 5, 4}, float32};
+
+std::map<std::string, std::vector<Specimen>> specimens() {
+  return {
+      {"Dense", {{R"({"units": 3, "activation": "tanh"})", {kMatrix}}, {R"({"units": 3, "use_bias": false, "kernel_regularizer": {"class_name": "L2", "config": {"l2": 0.1}}})", {kSeries}}}},
+      {"Embedding", {{R"({"input_dim": 5, "output_dim": 3})", {{{3, 4}, int32}}}}},
+      {"Identity", {{"{}", {kSeries}}}},
+      {"InputLayer", {{R"({"batch_shape": [null, 4]})", {kMatrix}}}},
+      {"Dropout", {{R"({"rate": 0.5, "seed": 3})", {kMatrix}}, {R"({"rate": 0.5, "noise_shape": [null, 1, 4]})", {kSeries}}}},
+      {"Conv2D", {{R"({"filters": 3, "kernel_size": [3, 2], "padding": "same", "activation": "relu"})", {kImage}},
+                  {R"({"filters": 4, "kernel_size": 3, "strides": 2, "groups": 2})", {kImage}},
+                  {R"({"filters": 3, "kernel_size": 2, "data_format": "channels_first"})", {{{2, 4, 6, 5}, float32}}}}},
+      {"DepthwiseConv2D", {{R"({"kernel_size": 3, "depth_multiplier": 2})", {kImage}}, {R"({"kernel_size": 2, "data_format": "channels_first"})", {{{2, 4, 6, 5}, float32}}}}},
+      {"MaxPooling2D", {{"{}", {kImage}}, {R"({"pool_size": 3, "strides": 1, "padding": "same"})", {kImage}}, {R"({"data_format": "channels_first"})", {kImage}}}},
+      {"AveragePooling2D", {{"{}", {kImage}}, {R"({"pool_size": [2, 3], "strides": [1, 2], "padding": "same"})", {kImage}}}},
+      {"GlobalMaxPooling1D", {{"{}", {kSeries}}, {R"({"keepdims": true})", {kSeries}}}},
+      {"GlobalMaxPooling2D", {{"{}", {kImage}}, {R"({"data_format": "channels_first", "keepdims": true})", {kImage}}}},
+      {"GlobalAveragePooling1D", {{"{}", {kSeries}}}},
+      {"GlobalAveragePooling2D", {{"{}", {kImage}}, {R"({"keepdims": true})", {kImage}}}},
+      {"BatchNormalization", {{"{}", {kImage}}, {R"({"axis": 1, "scale": false, "momentum": 0.5})", {kSeries}}}},
+      {"LayerNormalization", {{"{}", {kMatrix}}, {R"({"axis": [1, 2], "center": false})", {kSeries}}, {R"({"axis": 1})", {kSeries}}}},
+      {"Activation", {{R"({"activation": "gelu"})", {kMatrix}}, {R"({"activation": "softmax"})", {kSeries}}}},
+      {"ReLU", {{"{}", {kMatrix}}, {R"({"max_value": 1.0, "negative_slope": 0.1, "threshold": 0.2})", {kMatrix}}}},
+      {"LeakyReLU", {{"{}", {kMatrix}}}},
+      {"ELU", {{R"({"alpha": 0.5})", {kMatrix}}}},
+      {"PReLU", {{R"({"alpha_initializer": "ones"})", {kSeries}}, {R"({"shared_axes": [1, 2]})", {kImage}}}},
+      {"Softmax", {{"{}", {kMatrix}}, {R"({"axis": [1, 2]})", {kSeries}}}},
+      {"Add", {{"{}", {kSeries, kSeries, kSeries}}, {"{}", {kSeries, {{2, 4}, float32}}}}},
+      {"Subtract", {{"{}", {kSeries, kSeries}}}},
+      {"Multiply", {{"{}", {kSeries, {{2, 1, 4}, float32}}}}},
+      {"Average", {{"{}", {kMatrix, kMatrix}}}},
+      {"Maximum", {{"{}", {kMatrix, kMatrix}}}},
+      {"Minimum", {{"{}", {kMatrix, kMatrix}}}},
+      {"Concatenate", {{"{}", {kMatrix, {{3, 2}, float32}}}, {R"({"axis": 1})", {kSeries, kSeries}}}},
+      {"Flatten", {{"{}", {kImage}}, {R"({"data_format": "channels_first"})", {kImage}}}},
+      {"Reshape", {{R"({"target_shape": [2, -1, 2]})", {kSeries}}}},
+      {"Permute", {{R"({"dims": [3, 1, 2]})", {kImage}}}},
+      {"ZeroPadding2D", {{"{}", {kImage}}, {R"({"padding": [[0, 1], [2, 1]]})", {kImage}}, {R"({"padding": 2, "data_format": "channels_first"})", {kImage}}}},
+      {"Rescaling", {{R"({"scale": 0.5, "offset": 1.0})", {kMatrix}}, {R"({"scale": [1, 2, 3, 4]})", {kMatrix}}}},
+  };
+}
+
+Tensors drawn(const std::vector<Spec>& specs) {
+  SeedGenerator seed(7);
+  Tensors xs;
+  for (const Spec& s : specs) xs.push_back(is_float(s.dtype) ? random::normal(s.shape, seed) : random::randint(s.shape, seed, 0, 5));
+  return xs;
+}
+
+Layer made(const std::string& class_name, const Specimen& s) {
+  set_random_seed(11);
+  return LayerRegistry::global().make(class_name, s.config);
+}
+
+std::vector<float> values(const Tensor& t) { return t.to_vector<float>(); }
+bool close(const std::vector<float>& a, const std::vector<float>& b) {
+  bool same = a.size() == b.size();
+  for (size_t i = 0; same && i < a.size(); ++i) same = std::abs(a[i] - b[i]) <= 1e-5f * std::max(1.f, std::abs(b[i]));
+  return same;
+}
+
+void config_goes_round(const std::string& c, const Specimen& s) {
+  Layer layer = made(c, s);
+  layer(TensorList(drawn(s.inputs)));
+  Layer again = LayerRegistry::global().make(c, layer.get_config());
+  EXPECT_EQ(nlohmann::json::parse(again.get_config()), nlohmann::json::parse(layer.get_config()));
+  Layer copy = layer.clone();
+  if (c == "Dropout") return;
+  EXPECT_TRUE(close(values(copy(TensorList(drawn(s.inputs)))), values(layer(TensorList(drawn(s.inputs))))));
+}
+
+void shapes_are_inferred(const std::string& c, const Specimen& s) {
+  for (bool open : {false, true}) {
+    Layer layer = made(c, s);
+    std::vector<Spec> specs = s.inputs;
+    if (open)
+      for (Spec& spec : specs) spec.shape[0] = -1;
+    Spec want = Tensor(layer(TensorList(drawn(s.inputs)))).spec();
+    if (open) want.shape[0] = -1;
+    EXPECT_EQ(layer.output_specs(specs)[0], want);
+    Tensors symbols;
+    for (const Spec& spec : specs) symbols.push_back(Input({.dtype = spec.dtype, .batch_shape = spec.shape}));
+    EXPECT_EQ(Tensor(layer(TensorList(symbols))).spec(), want);
+  }
+}
+
+void traced_is_eager(const std::string& c, const Specimen& s) {
+  Layer layer = made(c, s);
+  Tensors xs = drawn(s.inputs);
+  Tensor eager = layer(TensorList(xs));
+  Function f([&](Tensors args) { return Tensor(layer(TensorList(args))); });
+  EXPECT_TRUE(close(values(f(xs)), values(eager)));
+}
+
+// Behind a Dense in front (where the input is real) and one at the end, a step of the descent lowers the loss.
+void a_step_lowers_the_loss(const std::string& c, const Specimen& s) {
+  Layer layer = made(c, s);
+  Tensors inputs, inner;
+  for (const Spec& spec : s.inputs) {
+    Shape shape = spec.shape;
+    shape[0] = -1;
+    inputs.push_back(Input({.dtype = spec.dtype, .batch_shape = shape}));
+    inner.push_back(is_float(spec.dtype) ? Tensor(layers::Dense{.units = spec.shape.back()}(inputs.back())) : inputs.back());
+  }
+  Tensor y = c == "InputLayer" ? inner[0] : Tensor(layer(TensorList(inner)));
+  y = layers::Dense{.units = 1}(layers::Flatten{}(y));
+  Model model{{.inputs = inputs, .outputs = {y}}};
+  model.compile({.optimizer = optimizers::SGD{.learning_rate = 0.01}, .loss = "mse"});
+  Tensors xs = drawn(s.inputs);
+  Tensor target = full({xs[0].dim(0), 1}, 3.0);
+  double before = model.test_on_batch(TensorList(xs), target).loss();
+  model.train_on_batch(TensorList(xs), target);
+  model.reset_metrics();
+  EXPECT_LT(model.test_on_batch(TensorList(xs), target).loss(), before);
+  EXPECT_TRUE(memory::audit().ok()) << memory::audit().text();
+}
+
+void calls_grow_nothing(const std::string& c, const Specimen& s) {
+  Layer layer = made(c, s);
+  Tensors xs = drawn(s.inputs);
+  Tensor y = layer(TensorList(xs), {.training = true});
+  memory::Now before = memory::now();
+  for (int i = 0; i < 100; ++i) y = layer(TensorList(xs), {.training = i % 2 == 0});
+  memory::Now after = memory::now();
+  EXPECT_EQ(after.live_bytes, before.live_bytes);
+  EXPECT_EQ(after.objects, before.objects);
+}
+
+TEST(LayerConformance, EveryLayerPassesEveryCheck) {
+  const std::pair<const char*, std::function<void(const std::string&, const Specimen&)>> checks[] = {
+      {"config", config_goes_round}, {"shapes", shapes_are_inferred}, {"traced", traced_is_eager}, {"step", a_step_lowers_the_loss}, {"steady", calls_grow_nothing}};
+  auto table = specimens();
+  std::printf("%-24s", "layer");
+  for (auto& [name, check] : checks) std::printf(" %-8s", name);
+  std::printf("\n");
+  for (const std::string& c : LayerRegistry::global().names()) {
+    if (!LayerRegistry::global().package(c).empty()) continue;  // an application's
+    std::printf("%-24s", c.c_str());
+    auto it = table.find(c);
+    EXPECT_TRUE(it != table.end() && !it->second.empty()) << c << " has no specimen";
+    for (auto& [name, check] : checks) {
+      size_t ran = 0;
+      bool good = true;
+      for (const Specimen& s : it == table.end() ? std::vector<Specimen>{} : it->second) {
+        SCOPED_TRACE(c + " " + s.config + ", " + name);
+        int failures = testing::UnitTest::GetInstance()->current_test_info()->result()->total_part_count();
+        try {
+          check(c, s);
+        } catch (const Error& e) {
+          ADD_FAILURE() << e.what();
+        }
+        good &= testing::UnitTest::GetInstance()->current_test_info()->result()->total_part_count() == failures;
+        ++ran;
+      }
+      EXPECT_GT(ran, 0u) << c << " × " << name << " is empty";
+      std::printf(" %-8s", ran == 0 ? "-" : good ? "ok" : "FAIL");
+    }
+    std::printf("\n");
+  }
+}
+
+}  // namespace
+}  // namespace tenure
