@@ -69,7 +69,7 @@ void demo_question(const DemoOptions& o, const Model& model, DemoResult& r) {
   };
   nlohmann::json peers;
   if (o.peers) peers = live_peers();
-  fmt::print("  {:<30} {:>7} {:>8}  {:>15} {:>19} {:>7}  {:>14} {:>9}  {:<12} {}\n", "the model called", "calls", "us/call", "live tensors", "live bytes", "nodes", "RSS a call",
+  fmt::print("  {:<30} {:>7} {:>8}  {:^15} {:^20} {:^8}  {:>14} {:>9}  {:<12} {}\n", "the model called", "calls", "us/call", "live tensors", "live bytes", "nodes", "RSS a call",
              "verdict", "", o.peers ? "TensorFlow, KB kept a call (measured)" : "TensorFlow, KB kept a call (recorded, 2.21)");
   for (Row& row : rows) {
     memory::Steadiness s = measure(row.call, row.calls, row.warmup, true);

@@ -51,8 +51,8 @@ Dataset part(const std::string& folder, const char* subset) {
 Model network() {
   using namespace tenure::layers;
   return Sequential({Layer(InputLayer{.shape = {28, 28, 1}}), Rescaling{.scale = 1.0 / 255}, Conv2D{.filters = 16, .kernel_size = 3, .padding = "same", .use_bias = false},
-                     BatchNormalization{}, Activation{.activation = "relu"}, MaxPooling2D{}, Conv2D{.filters = 32, .kernel_size = 3, .padding = "same", .use_bias = false},
-                     BatchNormalization{}, Activation{.activation = "relu"}, MaxPooling2D{}, Flatten{}, Dropout{.rate = 0.3}, Dense{.units = 64, .activation = "relu"},
+                     BatchNormalization{.momentum = 0.9}, Activation{.activation = "relu"}, MaxPooling2D{}, Conv2D{.filters = 32, .kernel_size = 3, .padding = "same", .use_bias = false},
+                     BatchNormalization{.momentum = 0.9}, Activation{.activation = "relu"}, MaxPooling2D{}, Flatten{}, Dropout{.rate = 0.3}, Dense{.units = 64, .activation = "relu"},
                      Dense{.units = 10, .activation = "softmax"}},
                     "digits");
 }
@@ -85,7 +85,7 @@ Model demo_training(const DemoOptions& o, DemoResult& r) {
   Model model = network();
   model.compile({.optimizer = optimizers::Adam{.learning_rate = 1e-3}, .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
   FitOptions f;
-  f.epochs = 5;
+  f.epochs = 8;
   f.validation_data = ValidationData(part(folder, "validation"));
   model.fit(part(folder, "training"), f);
   r.accuracy = model.evaluate(part(folder, "validation"), {.verbose = 0})["accuracy"];

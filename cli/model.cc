@@ -171,8 +171,8 @@ struct TrainArgs {
 Model small_cnn(const Shape& image, int64_t classes) {
   using namespace tenure::layers;
   Sequential m{Layer(InputLayer{.shape = image}), Rescaling{.scale = 1.0 / 255}, Conv2D{.filters = 16, .kernel_size = 3, .padding = "same", .use_bias = false},
-               BatchNormalization{}, Activation{.activation = "relu"}, MaxPooling2D{}, Conv2D{.filters = 32, .kernel_size = 3, .padding = "same", .use_bias = false},
-               BatchNormalization{}, Activation{.activation = "relu"}, MaxPooling2D{}, Flatten{}, Dropout{.rate = 0.3}, Dense{.units = 64, .activation = "relu"},
+               BatchNormalization{.momentum = 0.9}, Activation{.activation = "relu"}, MaxPooling2D{}, Conv2D{.filters = 32, .kernel_size = 3, .padding = "same", .use_bias = false},
+               BatchNormalization{.momentum = 0.9}, Activation{.activation = "relu"}, MaxPooling2D{}, Flatten{}, Dropout{.rate = 0.3}, Dense{.units = 64, .activation = "relu"},
                Dense{.units = classes, .activation = "softmax"}};
   return m;
 }

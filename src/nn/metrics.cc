@@ -28,7 +28,8 @@ Tensor categorical_matches(Tensor t, Tensor p) { return cast(equal(argmax(std::m
 Tensor sparse_matches(Tensor t, Tensor p) {
   if (t.rank() == p.rank() && t.rank() > 0 && t.shape().back() == 1) t = squeeze(std::move(t), {-1});
   Tensor best = argmax(std::move(p), -1);
-  return cast(equal(cast(std::move(t), best.dtype()), std::move(best)), float32);
+  Tensor truth = cast(std::move(t), best.dtype());
+  return cast(equal(std::move(truth), std::move(best)), float32);
 }
 
 Tensor binary_half(Tensor t, Tensor p) { return binary_matches(std::move(t), std::move(p), 0.5); }
