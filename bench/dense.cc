@@ -3,7 +3,7 @@
 #include <set>
 
 #include <tenure/function.h>
-#include <tenure/ops.h>
+#include <tenure/layers.h>
 
 #include "bare.h"
 #include "harness.h"
@@ -14,9 +14,11 @@ int main(int argc, char** argv) {
   bench::Program program(argc, argv);
   constexpr int64_t rows = 1000, units = 10;
   const Tensor x = bench::values({rows, units}, 1), w = bench::values({units, units}, 2), b = bench::values({units}, 3);
-  const Variable kernel(w, "kernel"), bias(b, "bias");
-  const auto dense = [&](const Tensor& in) { return linear(in, kernel, bias); };
-  const Function traced{[&](Tensor in) { return dense(in); }};
+  const Layer layer = layers::Dense{.units = units};
+  layer.build(Shape{rows, units});
+  layer.set_weights({w, b});
+  const auto dense = [&](const Tensor& in) -> Tensor { return layer(in); };
+  const Function traced{[&](Tensor in) -> Tensor { return layer(std::move(in)); }};
 
   program.add(bench::calls("dense.eager", 100, [&] { Tensor y = dense(x); }, bench::head(dense(x))));
   program.add(bench::calls("dense.traced", 100, [&] { Tensor y = traced(x); }, bench::head(traced(x))));

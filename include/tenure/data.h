@@ -42,7 +42,10 @@ class TENURE_API Iterator {
  public:
   Iterator() noexcept = default;
   Iterator(Iterator&& o) noexcept : stage_(std::exchange(o.stage_, nullptr)) {}
-  Iterator& operator=(Iterator&& o) noexcept { std::swap(stage_, o.stage_); return *this; }
+  Iterator& operator=(Iterator&& o) noexcept {
+    std::swap(stage_, o.stage_);
+    return *this;
+  }
   ~Iterator() { close(); }
   explicit Iterator(Stage* stage) noexcept;  // adds a handle
 
@@ -61,8 +64,8 @@ class TENURE_API Iterator {
 };
 
 struct MapOptions {
-  int workers = 0;                     ///< threads that call the function; 0: the thread that calls next(). The order stays.
-  size_t bytes = size_t{64} << 20;     ///< bound on finished and running results, as for prefetch
+  int workers = 0;                  ///< threads that call the function; 0: the thread that calls next(). The order stays.
+  size_t bytes = size_t{64} << 20;  ///< bound on finished and running results, as for prefetch
 };
 
 /// A counted handle to a recipe: cheap to copy. Stages return a new Dataset and leave this one as it is.
@@ -71,7 +74,10 @@ class TENURE_API Dataset {
   Dataset() noexcept = default;
   Dataset(const Dataset& o) noexcept;
   Dataset(Dataset&& o) noexcept : recipe_(std::exchange(o.recipe_, nullptr)) {}
-  Dataset& operator=(Dataset o) noexcept { std::swap(recipe_, o.recipe_); return *this; }
+  Dataset& operator=(Dataset o) noexcept {
+    std::swap(recipe_, o.recipe_);
+    return *this;
+  }
   ~Dataset();
   explicit Dataset(Recipe* recipe) noexcept;  // adds a handle
 
@@ -110,7 +116,10 @@ class TENURE_API Dataset {
    public:
     explicit Pass(Iterator it) : it_(std::move(it)) { ++*this; }
     Batch& operator*() noexcept { return batch_; }
-    Pass& operator++() { more_ = it_.next(batch_); return *this; }
+    Pass& operator++() {
+      more_ = it_.next(batch_);
+      return *this;
+    }
     bool operator!=(std::default_sentinel_t) const noexcept { return more_; }
 
    private:
@@ -140,8 +149,8 @@ TENURE_API Dataset arrays(TensorList x, TensorList y = Tensors{}, TensorList wei
 TENURE_API Dataset npz(const std::string& path, std::vector<std::string> x = {}, std::vector<std::string> y = {});
 
 struct IdxOptions {
-  bool channels = true;      ///< images of rank 2 get a last dimension of 1
-  DType dtype = float32;     ///< of the images given out (0..255); the file's bytes are kept as they are
+  bool channels = true;   ///< images of rank 2 get a last dimension of 1
+  DType dtype = float32;  ///< of the images given out (0..255); the file's bytes are kept as they are
 };
 /// MNIST's files, plain or gzipped: images, and labels as int32.
 TENURE_API Dataset idx(const std::string& images, const std::string& labels, IdxOptions options = {});
@@ -154,19 +163,19 @@ enum class OnCorrupt : uint8_t {
 
 /// Keras: image_dataset_from_directory, one element an image.
 struct ImageFolderOptions {
-  std::string label_mode = "int";            ///< int (int32), categorical, binary or none
-  std::vector<std::string> class_names = {}; ///< folders and their order; all, sorted, when empty
-  std::string color_mode = "rgb";            ///< grayscale, rgb or rgba
-  Pair image_size = {256, 256};              ///< height and width
-  bool shuffle = true;                       ///< mixes the files once (Keras' order for the same seed) and anew in every pass
-  std::optional<uint64_t> seed = {};         ///< needed to split a shuffled folder
+  std::string label_mode = "int";             ///< int (int32), categorical, binary or none
+  std::vector<std::string> class_names = {};  ///< folders and their order; all, sorted, when empty
+  std::string color_mode = "rgb";             ///< grayscale, rgb or rgba
+  Pair image_size = {256, 256};               ///< height and width
+  bool shuffle = true;                        ///< mixes the files once (Keras' order for the same seed) and anew in every pass
+  std::optional<uint64_t> seed = {};          ///< needed to split a shuffled folder
   double validation_split = 0;
-  std::string subset = {};                   ///< training or validation
-  std::string interpolation = "bilinear";    ///< bilinear or nearest
+  std::string subset = {};                 ///< training or validation
+  std::string interpolation = "bilinear";  ///< bilinear or nearest
   bool follow_links = false;
   OnCorrupt on_corrupt = OnCorrupt::fail;
-  int workers = -1;                          ///< decoding threads; 0: the thread that calls next(), -1: the processor bound
-  size_t bytes = size_t{64} << 20;           ///< bound on images decoded ahead
+  int workers = -1;                 ///< decoding threads; 0: the thread that calls next(), -1: the processor bound
+  size_t bytes = size_t{64} << 20;  ///< bound on images decoded ahead
 };
 /// JPEG and PNG files in one folder a class: float32 [height, width, channels] from 0 to 255 and the class.
 TENURE_API Dataset image_folder(const std::string& path, ImageFolderOptions options = {});

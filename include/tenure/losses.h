@@ -23,7 +23,7 @@ class TENURE_API Loss : public ConfigObject {
   Loss(const char* name) : Loss(std::string(name)) {}
   /// Throws NotFound listing the known names.
   Loss(std::string name);
-  template <class F, class = std::enable_if_t<std::is_invocable_r_v<Tensor, F&, Tensor, Tensor> && !std::is_base_of_v<Loss, F>>>
+  template <class F, class = std::enable_if_t<std::is_invocable_r_v<Tensor, F&, Tensor, Tensor> && !std::is_base_of_v<Loss, F> && !requires(const F& f) { f.operator Loss(); }>>
   Loss(F f, std::string name = "loss", std::string reduction = "sum_over_batch_size") : Loss(Function(std::move(f)), std::move(name), std::move(reduction), 0) {}
   explicit Loss(std::shared_ptr<const Rule> rule) : rule_(std::move(rule)) {}
 

@@ -23,7 +23,7 @@ class TENURE_API Metric {
   Metric(const char* name) : Metric(std::string(name)) {}
   /// Throws NotFound listing the known names.
   Metric(std::string name);
-  template <class F, class = std::enable_if_t<std::is_invocable_r_v<Tensor, F&, Tensor, Tensor> && !std::is_base_of_v<Metric, F>>>
+  template <class F, class = std::enable_if_t<std::is_invocable_r_v<Tensor, F&, Tensor, Tensor> && !std::is_base_of_v<Metric, F> && !requires(const F& f) { f.operator Metric(); }>>
   Metric(F f, std::string name) : Metric(Function(std::move(f)), std::move(name), 0) {}
   Metric(const Metric& o) noexcept;
   Metric(Metric&& o) noexcept : body_(std::exchange(o.body_, nullptr)) {}

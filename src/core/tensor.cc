@@ -1,6 +1,7 @@
 // Tensors, nodes and variables: making them, looking into them, and what they own.
 #include <tenure/tensor.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cmath>
@@ -104,6 +105,10 @@ const TensorBody& with_values(const TensorBody* b) {
 Tensor make_tensor(const Spec& spec) {
   check(spec.shape.known(), Code::Shape, "tensor: values need known sizes, got {}", spec);
   check(spec.dtype != DType::string, Code::DType, "tensor: string values are not supported here");
+  int64_t bytes = static_cast<int64_t>(size_of(spec.dtype));
+  bool empty = std::find(spec.shape.begin(), spec.shape.end(), 0) != spec.shape.end(), fits = true;
+  for (int64_t d : spec.shape.dims()) fits &= empty || !__builtin_mul_overflow(bytes, d, &bytes);
+  check(fits && bytes <= int64_t{1} << 46, Code::OutOfMemory, "tensor: {} asked for {}, which no machine can hold", memory::path_of(memory::current_account()), spec);
   Storage* s = Storage::make(spec.bytes());
   s->retain(Counted::kOwner);
   return adopt(new TensorBody(spec, s, 0));

@@ -57,7 +57,8 @@ class Inherited {
 
 class Ahead final : public Stage {
  public:
-  Ahead(memory::HeldOf<Recipe> recipe, memory::HeldOf<Stage> below, std::string_view name, std::unique_ptr<Producer> producer, const AheadLimits& limits)
+  Ahead(memory::HeldOf<Recipe> recipe, memory::HeldOf<Stage> below, std::string_view name, std::unique_ptr<Producer> producer,
+        const AheadLimits& limits)
       : Stage(std::move(recipe), std::move(below), name), producer_(std::move(producer)), limits_(limits), inherited_(at_) {}
 
   int64_t skipped() const noexcept override { return skipped_.load(std::memory_order_relaxed) + Stage::skipped(); }
@@ -106,7 +107,8 @@ class Ahead final : public Stage {
     try {
       for (int i = 0; i < limits_.workers; ++i) threads_.emplace_back([this] { run(); });
     } catch (const std::system_error& e) {
-      if (threads_.empty()) fail(Code::Io, "{}: expected to start {} worker threads, but the system refuses: {}", recipe_->describe(), limits_.workers, e.what());
+      if (threads_.empty())
+        fail(Code::Io, "{}: expected to start {} worker threads, but the system refuses: {}", recipe_->describe(), limits_.workers, e.what());
     }
   }
 
@@ -121,8 +123,7 @@ class Ahead final : public Stage {
   void run() noexcept {
     memory::Adopt adopt(inherited_.get());
     run_serially(true);
-    while (one()) {
-    }
+    while (one()) {}
   }
 
   /// One element; false when there is no more to do.
@@ -143,9 +144,7 @@ class Ahead final : public Stage {
       bool more = true;
       try {
         more = producer_->pull(job);
-      } catch (...) {
-        error = std::current_exception();
-      }
+      } catch (...) { error = std::current_exception(); }
       if (!more) {
         std::lock_guard lock(mutex_);
         slots_.pop_back();
@@ -160,9 +159,7 @@ class Ahead final : public Stage {
     if (!error) {
       try {
         made = producer_->work(job, out);
-      } catch (...) {
-        error = std::current_exception();
-      }
+      } catch (...) { error = std::current_exception(); }
     }
     job = {};
     finish(number, made, std::move(out), std::move(error));
@@ -217,8 +214,8 @@ class RowProducer final : public Producer {
 
 }  // namespace
 
-memory::HeldOf<Stage> open_producer(memory::HeldOf<Recipe> recipe, memory::HeldOf<Stage> below, std::string_view name, std::unique_ptr<Producer> producer,
-                                    const AheadLimits& limits) {
+memory::HeldOf<Stage> open_producer(memory::HeldOf<Recipe> recipe, memory::HeldOf<Stage> below, std::string_view name,
+                                    std::unique_ptr<Producer> producer, const AheadLimits& limits) {
   Stage* s;
   if (limits.workers > 0) s = new Ahead(std::move(recipe), std::move(below), name, std::move(producer), limits);
   else s = new Direct(std::move(recipe), std::move(below), name, std::move(producer));

@@ -22,13 +22,13 @@ class Producer {
 };
 
 struct AheadLimits {
-  int workers = 0;            ///< 0: no threads, no queue
-  size_t count = 1;           ///< elements finished or in the making
-  size_t bytes = 64u << 20;   ///< of the same
+  int workers = 0;           ///< 0: no threads, no queue
+  size_t count = 1;          ///< elements finished or in the making
+  size_t bytes = 64u << 20;  ///< of the same
 };
 
 /// `below`, if any, is pulled by the producer, which refers to it. `name` is a literal.
-memory::HeldOf<Stage> open_producer(memory::HeldOf<Recipe> recipe, memory::HeldOf<Stage> below, std::string_view name, std::unique_ptr<Producer> producer,
-                                    const AheadLimits& limits);
+memory::HeldOf<Stage> open_producer(memory::HeldOf<Recipe> recipe, memory::HeldOf<Stage> below, std::string_view name,
+                                    std::unique_ptr<Producer> producer, const AheadLimits& limits);
 
 }  // namespace tenure::data

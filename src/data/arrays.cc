@@ -98,7 +98,8 @@ std::vector<Source> sources(Tensors ts, const char* what, int64_t& rows) {
     check(t.concrete(), Code::InvalidArgument, "data::arrays: {} {} has no values (it is symbolic)", what, out.size());
     check(t.rank() >= 1, Code::Shape, "data::arrays: expected {} {} with a first dimension of examples, got {}", what, out.size(), t.spec());
     if (rows < 0) rows = t.dim(0);
-    check(t.dim(0) == rows, Code::Shape, "data::arrays: expected {} examples in {} {} as in the first input, got {}", rows, what, out.size(), t.spec());
+    check(t.dim(0) == rows, Code::Shape, "data::arrays: expected {} examples in {} {} as in the first input, got {}", rows, what, out.size(),
+          t.spec());
     const DType dtype = t.dtype();
     out.push_back({Held(std::move(t)), dtype});
   }
@@ -189,7 +190,8 @@ Dataset npz(const std::string& path, std::vector<std::string> x, std::vector<std
       else if (begins(n, {"y", "output", "label", "target"})) y.push_back(n);
       else if (begins(n, {"sample_weight"})) weights.push_back(n);
     }
-    check(!x.empty(), Code::NotFound, "{}: expected arrays named x… or input…, found {}; name them: data::npz(path, {{inputs}}, {{targets}})", path, list(file.names()));
+    check(!x.empty(), Code::NotFound, "{}: expected arrays named x… or input…, found {}; name them: data::npz(path, {{inputs}}, {{targets}})", path,
+          list(file.names()));
   }
   auto read = [&](const std::vector<std::string>& names) {
     Tensors out;
@@ -214,7 +216,8 @@ Dataset idx(const std::string& images, const std::string& labels, IdxOptions opt
   Tensor x = tensor_of(files::read_idx(images));
   const files::Array stored = files::read_idx(labels);
   check(x.rank() >= 2, Code::Io, "{}: expected images, got an idx array of {}", images, x.spec());
-  check(stored.shape.rank() == 1 && is_integer(stored.dtype), Code::Io, "{}: expected one integer an image, got an idx array of {}", labels, stored.spec());
+  check(stored.shape.rank() == 1 && is_integer(stored.dtype), Code::Io, "{}: expected one integer an image, got an idx array of {}", labels,
+        stored.spec());
   check(stored.shape[0] == x.dim(0), Code::Shape, "data::idx: {} holds {} images, {} holds {} labels", images, x.dim(0), labels, stored.shape[0]);
   Tensor y = make_tensor({stored.shape, int32});
   kernels::convert(stored.dtype, stored.bytes.data(), int32, mutable_data(y), stored.elements());
@@ -228,7 +231,8 @@ Dataset idx(const std::string& images, const std::string& labels, IdxOptions opt
 
 Dataset generator(std::function<std::optional<Batch>()> next, GeneratorOptions options) {
   check(next != nullptr, Code::InvalidArgument, "data::generator: expected a function, got an empty one");
-  check(options.cardinality >= unknown, Code::InvalidArgument, "data::generator: expected a cardinality >= 0, infinite or unknown, got {}", options.cardinality);
+  check(options.cardinality >= unknown, Code::InvalidArgument, "data::generator: expected a cardinality >= 0, infinite or unknown, got {}",
+        options.cardinality);
   return dataset_of(new GeneratorRecipe(std::move(next), std::move(options)));
 }
 

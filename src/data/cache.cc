@@ -59,7 +59,8 @@ class ReadCache final : public Stage {
 
 class FillCache final : public Stage {
  public:
-  FillCache(memory::HeldOf<Recipe> recipe, memory::HeldOf<Stage> below, const CacheRecipe& cache) : Stage(std::move(recipe), std::move(below), "cache"), cache_(cache) {}
+  FillCache(memory::HeldOf<Recipe> recipe, memory::HeldOf<Stage> below, const CacheRecipe& cache)
+      : Stage(std::move(recipe), std::move(below), "cache"), cache_(cache) {}
   void trace(memory::EdgeVisitor& v) const override {
     Stage::trace(v);
     for (size_t i = 0; i < seen_.size(); ++i) seen_[i].trace(v, "cache", static_cast<int64_t>(i));

@@ -48,7 +48,8 @@ TEST(Dataset, ARunOfRowsIsAViewAndChosenRowsAreCopied) {
 }
 
 TEST(Dataset, SeveralInputsTargetsAndWeightsStayTogether) {
-  Tensor a = Tensor::from(count(4), {4}), b = Tensor::from<int32_t>({10, 11, 12, 13}), y = Tensor::from<int64_t>({0, 1, 2, 3}), w = Tensor::from<float>({1, 2, 3, 4});
+  Tensor a = Tensor::from(count(4), {4}), b = Tensor::from<int32_t>({10, 11, 12, 13}), y = Tensor::from<int64_t>({0, 1, 2, 3}),
+         w = Tensor::from<float>({1, 2, 3, 4});
   for (Batch& batch : arrays({a, b}, y, w).shuffle(4, 5).batch(2)) {
     ASSERT_EQ(batch.x.size(), 2u);
     for (int i = 0; i < 2; ++i) {
@@ -150,7 +151,12 @@ TEST(Dataset, PrefetchChangesNothingButTime) {
 
 TEST(Dataset, CacheReadsItsSourceOnce) {
   auto calls = std::make_shared<std::atomic<int>>(0);
-  Dataset d = numbers(5).map([calls](Batch b) { ++*calls; return b; }).cache();
+  Dataset d = numbers(5)
+                  .map([calls](Batch b) {
+                    ++*calls;
+                    return b;
+                  })
+                  .cache();
   EXPECT_EQ(xs(d.take(2)), count(2));
   EXPECT_EQ(*calls, 2) << "a half-read pass keeps nothing";
   EXPECT_EQ(xs(d), count(5));
@@ -161,7 +167,12 @@ TEST(Dataset, CacheReadsItsSourceOnce) {
 TEST(Dataset, ACacheBeyondItsBoundPassesThroughAndSaysSo) {
   Logged log;
   auto calls = std::make_shared<std::atomic<int>>(0);
-  Dataset d = numbers(5).map([calls](Batch b) { ++*calls; return b; }).cache(20);
+  Dataset d = numbers(5)
+                  .map([calls](Batch b) {
+                    ++*calls;
+                    return b;
+                  })
+                  .cache(20);
   EXPECT_EQ(xs(d), count(5));
   EXPECT_EQ(xs(d), count(5));
   EXPECT_EQ(*calls, 10);
@@ -232,7 +243,10 @@ TEST(Dataset, WrongUseIsOneClearError) {
   expect_error(Code::InvalidArgument, "buffer_size >= 1", [&] { arrays(a).shuffle(0); });
   expect_error(Code::InvalidArgument, "empty", [&] { Dataset().batch(2); });
   expect_error(Code::InvalidArgument, "empty", [&] { Dataset().open(); });
-  expect_error(Code::InvalidArgument, "closed", [&] { Batch out; Iterator().next(out); });
+  expect_error(Code::InvalidArgument, "closed", [&] {
+    Batch out;
+    Iterator().next(out);
+  });
   expect_error(Code::InvalidArgument, "function", [&] { arrays(a).map({}); });
   Dataset uneven = generator([i = 0]() mutable -> std::optional<Batch> { return Batch{{Tensor::empty({++i})}}; });
   expect_error(Code::Shape, "element 1 has x[0] of float32[2], expected float32[1]", [&] { xs(uneven.batch(3)); });

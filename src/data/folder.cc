@@ -24,7 +24,8 @@ struct Files {
 bool ends(const std::string& name, std::initializer_list<std::string_view> suffixes) {
   std::string s = name;
   std::transform(s.begin(), s.end(), s.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return std::any_of(suffixes.begin(), suffixes.end(), [&](std::string_view e) { return s.size() >= e.size() && s.compare(s.size() - e.size(), e.size(), e) == 0; });
+  return std::any_of(suffixes.begin(), suffixes.end(),
+                     [&](std::string_view e) { return s.size() >= e.size() && s.compare(s.size() - e.size(), e.size(), e) == 0; });
 }
 
 /// The pictures in and below a folder, folder by folder, sorted. Counts pictures of other kinds.
@@ -78,8 +79,7 @@ void shuffle_as_numpy(std::vector<T>& items, uint32_t seed) {
   for (size_t i = items.size(); i-- > 1;) {
     uint32_t mask = static_cast<uint32_t>(i), j;
     for (int shift = 1; shift < 32; shift *= 2) mask |= mask >> shift;
-    while ((j = static_cast<uint32_t>(random()) & mask) > i) {
-    }
+    while ((j = static_cast<uint32_t>(random()) & mask) > i) {}
     std::swap(items[i], items[j]);
   }
 }
@@ -94,9 +94,15 @@ void split(std::vector<T>& items, size_t validation, bool keep_validation) {
 class FolderRecipe final : public Recipe, public Rows {
  public:
   FolderRecipe(std::string root, Files files, const ImageFolderOptions& o)
-      : root_(std::move(root)), files_(std::move(files)), size_(o.image_size), channels_(channels_of(o.color_mode, "image_folder")),
-        nearest_(is_nearest(o.interpolation, "image_folder")), label_mode_(o.label_mode), on_corrupt_(o.on_corrupt),
-        workers_(o.workers < 0 ? max_threads() : o.workers), bytes_(o.bytes) {}
+      : root_(std::move(root)),
+        files_(std::move(files)),
+        size_(o.image_size),
+        channels_(channels_of(o.color_mode, "image_folder")),
+        nearest_(is_nearest(o.interpolation, "image_folder")),
+        label_mode_(o.label_mode),
+        on_corrupt_(o.on_corrupt),
+        workers_(o.workers < 0 ? max_threads() : o.workers),
+        bytes_(o.bytes) {}
 
   int64_t cardinality() const override { return count(); }
   const Rows* rows() const override { return this; }
@@ -169,9 +175,10 @@ class FolderRecipe final : public Recipe, public Rows {
 void check_options(const ImageFolderOptions& o) {
   check(o.label_mode == "int" || o.label_mode == "categorical" || o.label_mode == "binary" || o.label_mode == "none", Code::InvalidArgument,
         "image_folder: expected label_mode int, categorical, binary or none, got '{}'", o.label_mode);
-  check(o.image_size.h >= 1 && o.image_size.w >= 1, Code::InvalidArgument, "image_folder: expected an image_size of at least 1 x 1, got {} x {}", o.image_size.h,
-        o.image_size.w);
-  check(o.validation_split >= 0 && o.validation_split < 1, Code::InvalidArgument, "image_folder: expected 0 <= validation_split < 1, got {}", o.validation_split);
+  check(o.image_size.h >= 1 && o.image_size.w >= 1, Code::InvalidArgument, "image_folder: expected an image_size of at least 1 x 1, got {} x {}",
+        o.image_size.h, o.image_size.w);
+  check(o.validation_split >= 0 && o.validation_split < 1, Code::InvalidArgument, "image_folder: expected 0 <= validation_split < 1, got {}",
+        o.validation_split);
   check((o.validation_split > 0) == !o.subset.empty(), Code::InvalidArgument, "image_folder: validation_split and subset belong together");
   check(o.subset.empty() || o.subset == "training" || o.subset == "validation", Code::InvalidArgument,
         "image_folder: expected subset training or validation, got '{}'", o.subset);
@@ -186,11 +193,9 @@ Dataset image_folder(const std::string& path, ImageFolderOptions options) {
   Files files;
   try {
     files = index(path, options);
-  } catch (const fs::filesystem_error& e) {
-    fail(Code::Io, "image_folder: {}: {}", path, e.code().message());
-  }
-  check(options.label_mode != "binary" || files.classes.size() == 2, Code::InvalidArgument, "image_folder: label_mode binary needs 2 classes, {} has {}", path,
-        files.classes.size());
+  } catch (const fs::filesystem_error& e) { fail(Code::Io, "image_folder: {}: {}", path, e.code().message()); }
+  check(options.label_mode != "binary" || files.classes.size() == 2, Code::InvalidArgument,
+        "image_folder: label_mode binary needs 2 classes, {} has {}", path, files.classes.size());
   if (options.shuffle && !options.seed) options.seed = std::random_device{}();
   if (options.shuffle) {
     shuffle_as_numpy(files.paths, static_cast<uint32_t>(*options.seed));

@@ -25,7 +25,8 @@ void make_folder(const Scratch& scratch, int good) {
   for (const char* name : {"a", "b"}) {
     fs::create_directories(scratch / name);
     for (int i = 0; i < good; ++i)
-      save_image(scratch / (std::string(name) + "/" + std::to_string(100 + i) + ".png"), Tensor::from<uint8_t>({static_cast<uint8_t>(i + (name[0] == 'b' ? 100 : 0))}, {1, 1}));
+      save_image(scratch / (std::string(name) + "/" + std::to_string(100 + i) + ".png"),
+                 Tensor::from<uint8_t>({static_cast<uint8_t>(i + (name[0] == 'b' ? 100 : 0))}, {1, 1}));
   }
 }
 std::vector<float> firsts(const Dataset& d, std::optional<uint64_t> epoch = {}) {
@@ -40,8 +41,10 @@ TEST(ImageFolder, GivesWhatKerasGives) {
   const files::NpzFile golden(reference("expected.npz"));
   for (const char* interpolation : {"bilinear", "nearest"})
     for (int workers : {0, 1, 2}) {
-      const files::Array x = golden.read(std::string("folder:") + interpolation + ":x"), y = golden.read(std::string("folder:") + interpolation + ":y");
-      Dataset d = image_folder(reference("classes"), {.image_size = {12, 10}, .shuffle = false, .interpolation = interpolation, .workers = workers}).batch(16);
+      const files::Array x = golden.read(std::string("folder:") + interpolation + ":x"),
+                         y = golden.read(std::string("folder:") + interpolation + ":y");
+      Dataset d = image_folder(reference("classes"), {.image_size = {12, 10}, .shuffle = false, .interpolation = interpolation, .workers = workers})
+                      .batch(16);
       EXPECT_EQ(d.class_names(), (std::vector<std::string>{"a_first", "b_second", "c_third"}));
       Iterator it = d.open();
       Batch b;
@@ -77,7 +80,8 @@ TEST(ImageFolder, LabelsFollowTheirFilesThroughTheShuffle) {
       ++n;
     }
     EXPECT_EQ(n, 40);
-    EXPECT_EQ(firsts(d, 5), firsts(image_folder(scratch / "", {.color_mode = "grayscale", .image_size = 1, .seed = 3, .workers = 0}), 5)) << "at any number of workers";
+    EXPECT_EQ(firsts(d, 5), firsts(image_folder(scratch / "", {.color_mode = "grayscale", .image_size = 1, .seed = 3, .workers = 0}), 5))
+        << "at any number of workers";
     EXPECT_NE(firsts(d, 5), firsts(d, 6));
   }
 }
@@ -188,7 +192,10 @@ TEST(ImageFolder, OtherPicturesAreCountedInTheLog) {
 TEST(Glyphs, TheSameSeedDrawsTheSameFilesInTenFolders) {
   Scratch scratch;
   int64_t last = 0;
-  draw_glyphs(scratch / "one", 50, 7, [&](int64_t done, int64_t total) { EXPECT_EQ(total, 50); EXPECT_EQ(done, ++last); });
+  draw_glyphs(scratch / "one", 50, 7, [&](int64_t done, int64_t total) {
+    EXPECT_EQ(total, 50);
+    EXPECT_EQ(done, ++last);
+  });
   draw_glyphs(scratch / "two", 40, 7);
   draw_glyphs(scratch / "other", 10, 8);
   EXPECT_EQ(last, 50);
@@ -205,7 +212,11 @@ TEST(Glyphs, TheSameSeedDrawsTheSameFilesInTenFolders) {
 
 TEST(Glyphs, AnInterruptedDrawingLeavesNothing) {
   Scratch scratch;
-  EXPECT_THROW(draw_glyphs(scratch / "new", 50, 7, [](int64_t done, int64_t) { if (done == 20) throw std::runtime_error("stop"); }), std::runtime_error);
+  EXPECT_THROW(draw_glyphs(scratch / "new", 50, 7,
+                           [](int64_t done, int64_t) {
+                             if (done == 20) throw std::runtime_error("stop");
+                           }),
+               std::runtime_error);
   EXPECT_EQ(scratch.files(), 0u);
   fs::create_directories(scratch / "old");
   expect_error(Code::InvalidArgument, "exists", [&] { draw_glyphs(scratch / "old", 10); });

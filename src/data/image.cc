@@ -18,7 +18,9 @@ namespace tenure::data {
 namespace {
 
 const char* kind_of(std::span<const std::byte> b) {
-  auto starts = [&](std::string_view magic, size_t at = 0) { return b.size() >= at + magic.size() && std::memcmp(b.data() + at, magic.data(), magic.size()) == 0; };
+  auto starts = [&](std::string_view magic, size_t at = 0) {
+    return b.size() >= at + magic.size() && std::memcmp(b.data() + at, magic.data(), magic.size()) == 0;
+  };
   if (starts("GIF8")) return "GIF";
   if (starts("BM")) return "BMP";
   if (starts("RIFF") && starts("WEBP", 8)) return "WebP";
@@ -74,7 +76,8 @@ Tensor read_file(const std::string& path, size_t max_bytes) {
 }
 
 Tensor decode(std::span<const std::byte> bytes, int channels, const std::string& name, const ImageLimits& limits) {
-  check(channels == 0 || channels == 1 || channels == 3 || channels == 4, Code::InvalidArgument, "decode_image: expected 0, 1, 3 or 4 channels, got {}", channels);
+  check(channels == 0 || channels == 1 || channels == 3 || channels == 4, Code::InvalidArgument,
+        "decode_image: expected 0, 1, 3 or 4 channels, got {}", channels);
   check(!bytes.empty(), Code::Io, "{}: the file is empty", name);
   if (is_png(bytes)) return decode_png(bytes, channels, name, limits);
   if (is_jpeg(bytes)) return decode_jpeg(bytes, channels, name, limits);
@@ -134,8 +137,8 @@ Tensor load_image(const std::string& path, LoadImageOptions options) {
   const int channels = channels_of(options.color_mode, "load_image");
   const bool nearest = is_nearest(options.interpolation, "load_image");
   if (options.target_size)
-    check(options.target_size->h >= 1 && options.target_size->w >= 1, Code::InvalidArgument, "load_image: expected a target_size of at least 1 x 1, got {} x {}",
-          options.target_size->h, options.target_size->w);
+    check(options.target_size->h >= 1 && options.target_size->w >= 1, Code::InvalidArgument,
+          "load_image: expected a target_size of at least 1 x 1, got {} x {}", options.target_size->h, options.target_size->w);
   memory::Enter at("load_image");
   memory::As as(memory::Category::input);
   const ImageLimits limits;
@@ -152,7 +155,8 @@ Tensor decode_image(std::span<const std::byte> bytes, int channels, std::string_
 void save_image(const std::string& path, const Tensor& image) {
   const std::string suffix = lower_suffix(path);
   const bool png = suffix == ".png";
-  check(png || suffix == ".jpg" || suffix == ".jpeg", Code::InvalidArgument, "save_image: expected a name that ends in .png, .jpg or .jpeg, got {}", path);
+  check(png || suffix == ".jpg" || suffix == ".jpeg", Code::InvalidArgument, "save_image: expected a name that ends in .png, .jpg or .jpeg, got {}",
+        path);
   const std::vector<std::byte> bytes = png ? encode_png(image) : encode_jpeg(image);
   files::write_file_atomically(path, [&](files::FileSink& sink) { sink.write(bytes); });
 }

@@ -43,8 +43,17 @@ TEST(Image, EveryKindOfPictureDecodesAsPillowAndTensorFlowDo) {
 }
 
 TEST(Image, ZeroChannelsMeansAsStored) {
-  for (auto [name, channels] : {std::pair{"rgb.png", 3}, {"rgba.png", 4}, {"grey.png", 1}, {"grey1.png", 1}, {"grey16.png", 1}, {"grey_alpha.png", 4},
-                                {"palette.png", 3}, {"palette_trns.png", 4}, {"photo.jpg", 3}, {"grey.jpg", 1}, {"cmyk.jpg", 3}}) {
+  for (auto [name, channels] : {std::pair{"rgb.png", 3},
+                                {"rgba.png", 4},
+                                {"grey.png", 1},
+                                {"grey1.png", 1},
+                                {"grey16.png", 1},
+                                {"grey_alpha.png", 4},
+                                {"palette.png", 3},
+                                {"palette_trns.png", 4},
+                                {"photo.jpg", 3},
+                                {"grey.jpg", 1},
+                                {"cmyk.jpg", 3}}) {
     Tensor t = decode_image(bytes_of(files::get(reference(name))));
     EXPECT_EQ(t.dim(2), channels) << name;
     EXPECT_EQ(t.dtype(), uint8);
@@ -76,7 +85,9 @@ TEST(Image, DamagedBytesGiveAPictureOrAnErrorAndLeakNothing) {
 TEST(Image, AnOversizedPictureIsRefusedBeforeAnythingIsAllocated) {
   std::string png = files::get(reference("rgb.png"));
   auto set = [&](uint32_t w, uint32_t h) {
-    for (int i = 0; i < 4; ++i) png[static_cast<size_t>(16 + i)] = static_cast<char>(w >> (24 - 8 * i)), png[static_cast<size_t>(20 + i)] = static_cast<char>(h >> (24 - 8 * i));
+    for (int i = 0; i < 4; ++i)
+      png[static_cast<size_t>(16 + i)] = static_cast<char>(w >> (24 - 8 * i)),
+                                   png[static_cast<size_t>(20 + i)] = static_cast<char>(h >> (24 - 8 * i));
     uLong crc = crc32(0, reinterpret_cast<const Bytef*>(png.data() + 12), 17);
     for (int i = 0; i < 4; ++i) png[static_cast<size_t>(29 + i)] = static_cast<char>(crc >> (24 - 8 * i));
   };
@@ -146,7 +157,14 @@ TEST(Image, JpegIsCloseAndSavingIsWholeOrNothing) {
   EXPECT_EQ(pixels(decode_image(bytes_of(files::get(scratch / "a.png")))), a);
   EXPECT_EQ(load_image(scratch / "b.JPG").shape(), t.shape());
   files::put(scratch / "a.png", "old");
-  expect_error(Code::DType, "save", [&] { try { save_image(scratch / "a.png", Tensor::empty({2, 2}, int64)); } catch (Error& e) { e.add_frame("save"); throw; } });
+  expect_error(Code::DType, "save", [&] {
+    try {
+      save_image(scratch / "a.png", Tensor::empty({2, 2}, int64));
+    } catch (Error& e) {
+      e.add_frame("save");
+      throw;
+    }
+  });
   EXPECT_EQ(files::get(scratch / "a.png"), "old");
   expect_error(Code::InvalidArgument, ".png, .jpg or .jpeg", [&] { save_image(scratch / "a.bmp", t); });
   expect_error(Code::NotFound, "nowhere", [&] { save_image(scratch / "nowhere/a.png", t); });

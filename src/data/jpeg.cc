@@ -26,7 +26,8 @@ Tensor from_cmyk(const Tensor& cmyk, int channels) {
     unsigned rgb[3];
     for (int c = 0; c < 3; ++c) rgb[c] = x[c] * unsigned{x[3]} / 255u;
     if (channels == 1) y[0] = static_cast<uint8_t>((rgb[0] * 19595u + rgb[1] * 38470u + rgb[2] * 7471u + 0x8000u) >> 16);
-    else for (int c = 0; c < 3; ++c) y[c] = static_cast<uint8_t>(rgb[c]);
+    else
+      for (int c = 0; c < 3; ++c) y[c] = static_cast<uint8_t>(rgb[c]);
     if (channels == 4) y[3] = 255;
   }
   return out;
@@ -34,7 +35,9 @@ Tensor from_cmyk(const Tensor& cmyk, int channels) {
 
 }  // namespace
 
-bool is_jpeg(std::span<const std::byte> b) noexcept { return b.size() >= 3 && b[0] == std::byte{0xff} && b[1] == std::byte{0xd8} && b[2] == std::byte{0xff}; }
+bool is_jpeg(std::span<const std::byte> b) noexcept {
+  return b.size() >= 3 && b[0] == std::byte{0xff} && b[1] == std::byte{0xd8} && b[2] == std::byte{0xff};
+}
 
 Tensor decode_jpeg(std::span<const std::byte> bytes, int channels, const std::string& name, const ImageLimits& limits) {
   Turbo turbo(tjInitDecompress());
@@ -43,7 +46,8 @@ Tensor decode_jpeg(std::span<const std::byte> bytes, int channels, const std::st
   const auto size = static_cast<unsigned long>(bytes.size());
   int width = 0, height = 0, sampling = 0, space = 0;
   // A warning here is also an error: what the header says decides how much is allocated.
-  check(tjDecompressHeader3(turbo.get(), in, size, &width, &height, &sampling, &space) == 0, Code::Io, "{}: damaged JPEG: {}", name, tjGetErrorStr2(turbo.get()));
+  check(tjDecompressHeader3(turbo.get(), in, size, &width, &height, &sampling, &space) == 0, Code::Io, "{}: damaged JPEG: {}", name,
+        tjGetErrorStr2(turbo.get()));
   check_size(width, height, name, limits);
   const bool cmyk = space == TJCS_CMYK || space == TJCS_YCCK;
   if (channels == 0) channels = space == TJCS_GRAY ? 1 : 3;
@@ -70,8 +74,8 @@ std::vector<std::byte> encode_jpeg(const Tensor& image, int quality) {
   auto* to = reinterpret_cast<unsigned char*>(out.data());
   unsigned long size = room;
   const int format = c == 1 ? TJPF_GRAY : c == 3 ? TJPF_RGB : TJPF_RGBA;
-  check(tjCompress2(turbo.get(), reinterpret_cast<const unsigned char*>(pixels.bytes().data()), width, 0, height, format, &to, &size, sampling, quality,
-                    TJFLAG_ACCURATEDCT | TJFLAG_NOREALLOC) == 0,
+  check(tjCompress2(turbo.get(), reinterpret_cast<const unsigned char*>(pixels.bytes().data()), width, 0, height, format, &to, &size, sampling,
+                    quality, TJFLAG_ACCURATEDCT | TJFLAG_NOREALLOC) == 0,
         Code::Io, "encode_jpeg: {}", tjGetErrorStr2(turbo.get()));
   out.resize(size);
   out.shrink_to_fit();

@@ -83,8 +83,7 @@ TEST(DataOwnership, ShuffleHoldsExactlyItsBuffer) {
     ASSERT_TRUE(it.next(b));
     EXPECT_EQ(memory::now().live_bytes, before + 10 * 4 * kKiB) << "nine in the buffer and the one drawn";
   }
-  while (it.next(b)) {
-  }
+  while (it.next(b)) {}
   EXPECT_EQ(memory::now().live_bytes, before);
 }
 
@@ -116,10 +115,10 @@ TEST(DataOwnership, EveryReferenceIsNamedWhileAPassIsHalfRead) {
 TEST(DataOwnership, QueuedTensorsNameTheirQueue) {
   std::atomic<TensorBody*> probe{nullptr};
   Dataset d = generator([&, i = 0]() mutable -> std::optional<Batch> {
-    Tensor t = Tensor::empty({16});
-    if (++i == 3) probe = t.body();
-    return Batch{{std::move(t)}};
-  }).prefetch(8);
+                Tensor t = Tensor::empty({16});
+                if (++i == 3) probe = t.body();
+                return Batch{{std::move(t)}};
+              }).prefetch(8);
   Iterator it = d.open();
   Batch b;
   ASSERT_TRUE(it.next(b));
@@ -149,9 +148,9 @@ TEST(DataOwnership, AGeneratorsCapturedTensorDiesWithTheDataset) {
   for (int i = 0; i < 30; ++i) {
     Tensor big = Tensor::empty({64 * 1024});
     Dataset d = generator([big, n = 0]() mutable -> std::optional<Batch> {
-      if (n++ == 3) return {};
-      return Batch{{big}};
-    }).map([big](Batch b) { return b; });
+                  if (n++ == 3) return {};
+                  return Batch{{big}};
+                }).map([big](Batch b) { return b; });
     big.release();
     Iterator it = d.open();
     Batch b;
@@ -163,20 +162,26 @@ TEST(DataOwnership, AGeneratorsCapturedTensorDiesWithTheDataset) {
 
 TEST(DataOwnership, RepeatedPassesAreSteady) {
   Dataset d = numbers(40).map([](Batch b) { return b; }, {.workers = 1}).shuffle(8, 1).batch(4).prefetch(2);
-  const memory::Steadiness s = memory::steadiness([&] {
-    Iterator it = d.open();
-    Batch b;
-    for (int i = 0; i < 3; ++i) it.next(b);
-  }, {.calls = 40});
+  const memory::Steadiness s = memory::steadiness(
+      [&] {
+        Iterator it = d.open();
+        Batch b;
+        for (int i = 0; i < 3; ++i) it.next(b);
+      },
+      {.calls = 40});
   EXPECT_EQ(s.verdict, memory::Verdict::clean) << s.text();
 }
 
 TEST(DataOwnership, AnErrorInAMapSurfacesInOrderAndStays) {
   for (int workers : {0, 2}) {
-    Dataset d = numbers(50).map([](Batch b) -> Batch {
-      if (b.x[0].item() == 20) throw Error(Code::InvalidArgument, "twenty is not wanted");
-      return b;
-    }, {.workers = workers}).prefetch(4);
+    Dataset d = numbers(50)
+                    .map(
+                        [](Batch b) -> Batch {
+                          if (b.x[0].item() == 20) throw Error(Code::InvalidArgument, "twenty is not wanted");
+                          return b;
+                        },
+                        {.workers = workers})
+                    .prefetch(4);
     Iterator it = d.open();
     Batch b;
     for (int i = 0; i < 20; ++i) ASSERT_TRUE(it.next(b));

@@ -79,9 +79,10 @@ void draw_glyphs(const std::string& folder, int64_t count, uint64_t seed, const 
 void export_idx_as_png(const std::string& images, const std::string& labels, const std::string& folder, const Progress& progress) {
   memory::Enter at("export_idx");
   const files::Array x = files::read_idx(images), y = files::read_idx(labels);
-  check(x.shape.rank() == 3 && x.dtype == uint8 && x.shape[1] > 0 && x.shape[2] > 0, Code::Io, "{}: expected grey images, uint8 [n, height, width], got {}", images,
-        x.spec());
-  check(y.shape.rank() == 1 && y.shape[0] == x.shape[0], Code::Shape, "export_idx_as_png: {} holds {} images, {} holds {}", images, x.shape[0], labels, y.spec());
+  check(x.shape.rank() == 3 && x.dtype == uint8 && x.shape[1] > 0 && x.shape[2] > 0, Code::Io,
+        "{}: expected grey images, uint8 [n, height, width], got {}", images, x.spec());
+  check(y.shape.rank() == 1 && y.shape[0] == x.shape[0], Code::Shape, "export_idx_as_png: {} holds {} images, {} holds {}", images, x.shape[0],
+        labels, y.spec());
   const std::vector<int64_t> classes = y.as_int64();
   PendingFolder pending(folder, "export_idx_as_png");
   const size_t bytes = static_cast<size_t>(x.shape[1] * x.shape[2]);

@@ -109,7 +109,8 @@ Tensor grey(const Tensor& rgb) {
   Tensor out = make_tensor({Shape{rgb.dim(0), rgb.dim(1), 1}, uint8});
   const auto* x = reinterpret_cast<const uint8_t*>(mutable_data(rgb));
   auto* y = reinterpret_cast<uint8_t*>(mutable_data(out));
-  for (int64_t i = 0; i < out.size(); ++i) y[i] = static_cast<uint8_t>((x[3 * i] * 19595u + x[3 * i + 1] * 38470u + x[3 * i + 2] * 7471u + 0x8000u) >> 16);
+  for (int64_t i = 0; i < out.size(); ++i)
+    y[i] = static_cast<uint8_t>((x[3 * i] * 19595u + x[3 * i + 1] * 38470u + x[3 * i + 2] * 7471u + 0x8000u) >> 16);
   return out;
 }
 
@@ -143,7 +144,8 @@ std::vector<std::byte> encode_png(const Tensor& image) {
   png.width = static_cast<png_uint_32>(pixels.dim(1));
   png.height = static_cast<png_uint_32>(pixels.dim(0));
   png.format = pixels.dim(2) == 1 ? PNG_FORMAT_GRAY : pixels.dim(2) == 3 ? PNG_FORMAT_RGB : PNG_FORMAT_RGBA;
-  check(pixels.dim(0) <= (1 << 24) && pixels.dim(1) <= (1 << 24) && pixels.size() < (int64_t{1} << 31), Code::Shape, "encode_png: {} is too large for one PNG", image.spec());
+  check(pixels.dim(0) <= (1 << 24) && pixels.dim(1) <= (1 << 24) && pixels.size() < (int64_t{1} << 31), Code::Shape,
+        "encode_png: {} is too large for one PNG", image.spec());
   std::vector<std::byte> out(PNG_IMAGE_PNG_SIZE_MAX(png));
   png_alloc_size_t size = out.size();
   const int ok = png_image_write_to_memory(&png, out.data(), &size, 0, pixels.bytes().data(), 0, nullptr);

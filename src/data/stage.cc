@@ -81,7 +81,10 @@ const std::vector<std::string>& Recipe::class_names() const {
 std::string Recipe::describe() const { return below_ ? below_->describe() + " > " + text() : text(); }
 
 Stage::Stage(memory::HeldOf<Recipe> recipe, memory::HeldOf<Stage> below, std::string_view name)
-    : Counted(memory::Kind::queue), recipe_(std::move(recipe)), below_(std::move(below)), at_(memory::child(memory::current_account(), memory::static_name(name))) {}
+    : Counted(memory::Kind::queue),
+      recipe_(std::move(recipe)),
+      below_(std::move(below)),
+      at_(memory::child(memory::current_account(), memory::static_name(name))) {}
 
 std::string Stage::describe() const { return "Iterator stage " + recipe_->text(); }
 
@@ -106,9 +109,7 @@ bool Stage::next(Batch& out) {
 void rethrow(const std::exception_ptr& error) {
   try {
     std::rethrow_exception(error);
-  } catch (const Error& e) {
-    throw Error(e);
-  }
+  } catch (const Error& e) { throw Error(e); }
 }
 
 // ---- Iterator and Dataset ------------------------------------------------------------------------------------------------------

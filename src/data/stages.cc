@@ -22,7 +22,8 @@ HeldOf<Recipe> held(Recipe* r) {
 
 class MapRecipe final : public Recipe {
  public:
-  MapRecipe(HeldOf<Recipe> below, std::function<Batch(Batch)> fn, MapOptions options) : Recipe(std::move(below)), fn_(std::move(fn)), options_(options) {}
+  MapRecipe(HeldOf<Recipe> below, std::function<Batch(Batch)> fn, MapOptions options)
+      : Recipe(std::move(below)), fn_(std::move(fn)), options_(options) {}
   int64_t cardinality() const override { return below_->cardinality(); }
   std::string text() const override { return "map"; }
   HeldOf<Stage> open(const Opening& opening) const override;
@@ -62,7 +63,8 @@ class StageProducer final : public Producer {
 HeldOf<Stage> MapRecipe::open(const Opening& opening) const {
   HeldOf<Stage> below = below_->open(opening);
   auto producer = std::make_unique<StageProducer>(*below, this);
-  return open_producer(self(), std::move(below), "map", std::move(producer), {options_.workers, static_cast<size_t>(options_.workers) * 16, options_.bytes});
+  return open_producer(self(), std::move(below), "map", std::move(producer),
+                       {options_.workers, static_cast<size_t>(options_.workers) * 16, options_.bytes});
 }
 
 class PrefetchRecipe final : public Recipe {
@@ -125,7 +127,8 @@ class ShuffleCursor final : public RowCursor {
 
 class ShuffleStage final : public Stage {
  public:
-  ShuffleStage(HeldOf<Recipe> recipe, HeldOf<Stage> below, int64_t size, Rng rng) : Stage(std::move(recipe), std::move(below), "shuffle"), window_(size, rng) {}
+  ShuffleStage(HeldOf<Recipe> recipe, HeldOf<Stage> below, int64_t size, Rng rng)
+      : Stage(std::move(recipe), std::move(below), "shuffle"), window_(size, rng) {}
   void trace(memory::EdgeVisitor& v) const override {
     Stage::trace(v);
     for (size_t i = 0; i < window_.items().size(); ++i) window_.items()[i].trace(v, "buffer", static_cast<int64_t>(i));
@@ -198,7 +201,7 @@ class Column {
  private:
   Spec row_;
   int64_t n_;
-  Tensor out_;
+  Tensor out_;  // stack-bound
 };
 
 struct Columns {
@@ -210,7 +213,8 @@ struct Columns {
         check(t.rank() < Shape::max_rank, Code::Shape, "batch: expected at most {} dimensions, got {}", Shape::max_rank - 1, t.spec());
         columns.emplace_back(t.spec(), n);
       }
-    check(parts.size() == columns.size(), Code::Shape, "batch: element {} has {} {}, expected {} as in the first of this batch", i, parts.size(), what, columns.size());
+    check(parts.size() == columns.size(), Code::Shape, "batch: element {} has {} {}, expected {} as in the first of this batch", i, parts.size(),
+          what, columns.size());
     for (size_t k = 0; k < parts.size(); ++k) columns[k].add(parts[k], i, what, k);
   }
   Tensors finish(int64_t n) {
@@ -223,7 +227,8 @@ struct Columns {
 /// Stacks elements: holds one element and the batch at a time.
 class BatchStage final : public Stage {
  public:
-  BatchStage(HeldOf<Recipe> recipe, HeldOf<Stage> below, int64_t n, bool drop) : Stage(std::move(recipe), std::move(below), "batch"), n_(n), drop_(drop) {}
+  BatchStage(HeldOf<Recipe> recipe, HeldOf<Stage> below, int64_t n, bool drop)
+      : Stage(std::move(recipe), std::move(below), "batch"), n_(n), drop_(drop) {}
 
  private:
   bool step(Batch& out) override {
@@ -306,7 +311,8 @@ class CutCursor final : public RowCursor {
 
 class CutStage final : public Stage {
  public:
-  CutStage(HeldOf<Recipe> recipe, HeldOf<Stage> below, int64_t skip, int64_t take) : Stage(std::move(recipe), std::move(below), "take"), skip_(skip), take_(take) {}
+  CutStage(HeldOf<Recipe> recipe, HeldOf<Stage> below, int64_t skip, int64_t take)
+      : Stage(std::move(recipe), std::move(below), "take"), skip_(skip), take_(take) {}
   int64_t skipped() const noexcept override { return skipped_ + Stage::skipped(); }
 
  private:
@@ -338,7 +344,9 @@ class CutRecipe final : public Recipe {
   }
   std::string text() const override { return take_ == kAll ? fmt::format("skip({})", skip_) : fmt::format("take({})", take_); }
   const Rows* rows() const override { return below_->rows(); }
-  std::unique_ptr<RowCursor> cursor(const Opening& opening) const override { return std::make_unique<CutCursor>(below_->cursor(opening), skip_, take_); }
+  std::unique_ptr<RowCursor> cursor(const Opening& opening) const override {
+    return std::make_unique<CutCursor>(below_->cursor(opening), skip_, take_);
+  }
   HeldOf<Stage> open(const Opening& opening) const override {
     if (rows()) return open_rows(self(), opening);
     return HeldOf<Stage>(new CutStage(self(), below_->open(opening), skip_, take_));

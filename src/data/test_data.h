@@ -25,10 +25,12 @@ inline Batch number(float value) { return {{Tensor::from<float>({value})}, {Tens
 
 /// The numbers [0, n), one element each, without rows.
 inline Dataset numbers(int64_t n) {
-  return generator([i = int64_t{0}, n]() mutable -> std::optional<Batch> {
-    if (i == n) return {};
-    return number(static_cast<float>(i++));
-  }, {.cardinality = n, .name = "numbers"});
+  return generator(
+      [i = int64_t{0}, n]() mutable -> std::optional<Batch> {
+        if (i == n) return {};
+        return number(static_cast<float>(i++));
+      },
+      {.cardinality = n, .name = "numbers"});
 }
 
 /// The same as rows of arrays.

@@ -84,7 +84,13 @@ Archive::Archive(Bytes bytes) : name_(bytes.name()) { open_zip(std::move(bytes))
 void Archive::open_zip(Bytes bytes) {
   refuse_other_kinds(bytes, name_);
   check(starts_with(bytes, "PK"), Code::Io, "{}: expected a .keras archive (a zip, beginning with 'PK'), got {} bytes of something else", name_, bytes.size());
-  zip_.emplace(std::move(bytes));
+  const size_t size = bytes.size();
+  try {
+    zip_.emplace(std::move(bytes));
+  } catch (const Error& e) {
+    if (e.code() != Code::Io || e.message().find("not a readable zip") == std::string::npos) throw;
+    fail(Code::Io, "{}: expected a whole .keras archive (a zip), but its {} bytes do not end as one: the file is truncated or damaged", name_, size);
+  }
   check(zip_->find("config.json"), Code::Io, "{}: a zip archive without config.json is no Keras model; it holds {}", name_, members());
 }
 

@@ -360,7 +360,9 @@ TEST_P(MutatedConfig, LoadsOrThrows) {
     archive.set_config(bad);
     Caught c = caught([&] { (void)archive.load(); });
     ++codes[c.code ? to_string(*c.code) : "loaded"];
-    if (c.code) EXPECT_NE(*c.code, Code::Internal) << c.text;
+    if (c.code) {
+      EXPECT_NE(*c.code, Code::Internal) << c.text;
+    }
   }
   EXPECT_GT(codes["loaded"], 0);
   EXPECT_GT(codes["Unsupported"], 0);

@@ -1,4 +1,6 @@
 // compile_config as CompileOptions, and back. Nothing here owns anything.
+#include <algorithm>
+
 #include "base/check.h"
 #include "io/read_model.h"
 
@@ -70,7 +72,7 @@ MetricList metrics_from(const Json& j, size_t outputs) {
     }
     return out;
   }
-  const bool by_output = j.is_array() && (outputs > 1 || (j.size() == 1 && j[0].is_array()));
+  const bool by_output = j.is_array() && (outputs > 1 || std::any_of(j.begin(), j.end(), [](const Json& item) { return item.is_array(); }));
   if (!by_output) {
     out.items.push_back(metrics_of_one(j));
     return out;

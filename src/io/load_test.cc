@@ -26,7 +26,18 @@ TEST_P(SharedSamples, GiveTheOutputsThatKerasRecorded) {
   if (!have(path)) GTEST_SKIP() << "the shared samples are not here";
   expect_verified(path, sample(std::string(GetParam()) + ".io.npz"));
 }
-INSTANTIATE_TEST_SUITE_P(All, SharedSamples, testing::Values("seq_mlp", "resume", "func_graph", "nested", "lowprec"));
+INSTANTIATE_TEST_SUITE_P(All, SharedSamples, testing::Values("seq_mlp", "resume", "func_graph", "nested"));
+
+TEST(Load, ReadsBfloat16AndFloat16Weights) {
+  if (!have(sample("lowprec.keras"))) GTEST_SKIP() << "the shared samples are not here";
+  Model m = load_model(sample("lowprec.keras"));
+  // Two layers round to 8 bits of mantissa on the way: the outputs agree to that.
+  VerifyReport r = verify(m, sample("lowprec.io.npz"), {.tolerance = 2e-2});
+  EXPECT_TRUE(r.ok()) << r.text();
+  EXPECT_EQ(m.weights()[0].dtype(), bfloat16);
+  EXPECT_EQ(m.weights()[2].dtype(), float32);
+  EXPECT_EQ(m.weights()[4].dtype(), float16);
+}
 
 TEST(Load, ReadsAFolderWithTheMembers) {
   files::Scratch scratch;

@@ -62,6 +62,7 @@ TEST(Save, TrainingGoesOnAsIfNothingHappened) {
   for (int i = 0; i < 3; ++i) (void)m.train_on_batch(x, y);
   m.save(scratch / "m.keras");
   Model again = load_model(scratch / "m.keras");
+  m.reset_metrics();
   for (int i = 0; i < 3; ++i) EXPECT_EQ(m.train_on_batch(x, y).loss(), again.train_on_batch(x, y).loss()) << "step " << i;
   expect_same(m, again, {x});
 }
@@ -138,7 +139,7 @@ TEST(Save, ReplacesAFileInOneStepOrNotAtAll) {
   EXPECT_EQ(files::get(scratch / "m.keras"), "old");
   expect_error(Code::InvalidArgument, ".keras", [&] { m.save(scratch / "m.h5"); });
   expect_error(Code::InvalidArgument, ".weights.h5", [&] { m.save_weights(scratch / "m.h5"); });
-  expect_error(Code::Io, "nowhere", [&] { m.save(scratch / "nowhere/m.keras"); });
+  expect_error(Code::NotFound, "nowhere", [&] { m.save(scratch / "nowhere/m.keras"); });
   EXPECT_EQ(scratch.files(), 1u);
   m.save(scratch / "m.keras");
   EXPECT_NO_THROW(load_model(scratch / "m.keras"));

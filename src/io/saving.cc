@@ -88,7 +88,7 @@ void compile_from(const Model& model, const io::Json& config, const std::optiona
   auto it = config.find("compile_config");
   if (it == config.end() || !it->is_object() || it->empty()) return;
   io::Problems problems;
-  CompileOptions options = io::read_compile(*it, model.output_names(), problems);
+  CompileOptions options = io::read_compile(*it, io::output_names(model), problems);
   problems.raise(file);
   model.compile(std::move(options));
   if (!model.built()) return;
@@ -114,7 +114,7 @@ Model load(const io::Archive& archive, const LoadOptions& options) {
     io::Problems problems;
     io::ModelReader reader(options, problems);
     Layer layer = reader.read(file.config, "");
-    if (options.compile && layer.defined())
+    if (options.compile)
       if (auto it = file.config.find("compile_config"); it != file.config.end() && it->is_object() && !it->empty())
         io::read_compile(*it, {}, problems);
     problems.raise(archive.name());
@@ -183,9 +183,9 @@ void check_target(const std::string& path, const SaveOptions& options, const cha
 WeightsReport load_weights_from(const Model& model, Bytes bytes, const LoadWeightsOptions& options) {
   const LayerBody& body = io::body(model);
   if (bytes.text().substr(0, 2) == "PK") bytes = io::Archive(std::move(bytes)).read(kWeights);
+  check(model.built(), Code::InvalidArgument, "{}: the model has no weights yet; call or build it before load_weights", model.name());
   check(!bytes.empty(), Code::Io, "{}: the file is empty, expected weights in HDF5", bytes.name());
   check(Hdf5File::looks_like(bytes), Code::Io, "{}: expected weights in HDF5 (.weights.h5), got {} bytes of something else", bytes.name(), bytes.size());
-  check(model.built(), Code::InvalidArgument, "{}: the model has no weights yet; call or build it before load_weights", model.name());
   const Hdf5Node root = Hdf5File(bytes).root();
   const bool legacy = root.has_attribute("layer_names") || root.contains("model_weights");
   check(!legacy, Code::Unsupported, "{}: weights in the legacy form of Keras 2, expected .weights.h5; in Python: model.load_weights('{}'); model.save_weights('m.weights.h5')",

@@ -122,8 +122,20 @@ std::string VerifyReport::json() const {
   return j.dump(1);
 }
 
+namespace {
+
+bool has_symbols(const Model& model) {
+  const LayerBody& b = body_of(model);
+  return b.graph != nullptr || b.object().class_name() == "Sequential";
+}
+
+}  // namespace
+
+std::vector<std::string> io::input_names(const Model& model) { return has_symbols(model) ? model.input_names() : std::vector<std::string>(); }
+std::vector<std::string> io::output_names(const Model& model) { return has_symbols(model) ? model.output_names() : std::vector<std::string>(); }
+
 VerifyReport io::verify_arrays(const Model& model, const files::NpzFile& recorded, const VerifyOptions& options) {
-  const std::vector<std::string> input_names = model.input_names(), output_names = model.output_names();
+  const std::vector<std::string> input_names = io::input_names(model), output_names = io::output_names(model);
   const std::vector<std::string> in = keys_of(recorded, input_names, "in_"), out = keys_of(recorded, output_names, "out_");
   check(!in.empty() && (input_names.empty() || in.size() == input_names.size()), Code::InvalidArgument,
         "verify: the model takes {} inputs ({}), the recording has {} (by name, or in_0, in_1, ...); it holds {}", input_names.size(), joined(input_names), in.size(),

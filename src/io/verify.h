@@ -13,4 +13,8 @@ VerifyReport verify_arrays(const Model& model, const files::NpzFile& recorded, c
 /// The body; throws InvalidArgument for an empty handle.
 const LayerBody& body(const Model& model);
 
+/// Empty for an author's class, which has no symbols.
+std::vector<std::string> input_names(const Model& model);
+std::vector<std::string> output_names(const Model& model);
+
 }  // namespace tenure::io

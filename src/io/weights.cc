@@ -38,14 +38,17 @@ class Numbering {
   std::map<std::string, int> used_;
 };
 
+constexpr size_t kMostWithRepeats = 20000;
+
 class Walk {
  public:
   explicit Walk(const FileClasses& classes) : classes_(classes) {}
   std::vector<WeightGroup> groups;
 
-  void visit(const LayerBody& l, const std::string& path, const std::string& label, bool as_model) {
-    if (!seen_.insert(&l).second) return;
-    WeightGroup g{path, l.name(), fmt::format("{} ({})", label.empty() ? l.name() : label, l.object().class_name()), {}, classes_.class_name.count(&l) > 0};
+  void visit(const LayerBody& l, const std::string& path, const std::string& label, bool as_model, bool in_container = false) {
+    const bool again = !seen_.insert(&l).second;
+    if (again && (!in_container || groups.size() > kMostWithRepeats)) return;
+    WeightGroup g{path, l.name(), fmt::format("{} ({})", label.empty() ? l.name() : label, l.object().class_name()), {}, classes_.class_name.count(&l) > 0, again};
     for (bool trainable : {true, false})
       for (const auto& w : l.own_weights())
         if (w.trainable == trainable && !w.seed) g.items.push_back({w.name, w.variable.get()});
@@ -63,14 +66,14 @@ class Walk {
       const bool marked = attribute.size() > 2 && attribute.compare(attribute.size() - 2, 2, "[]") == 0;
       const bool list = marked || children.size() > 1 || (attribute == "layers" && (as_model || is_container(l)));
       if (!list) {
-        visit(*children[0], below + attribute, inside + children[0]->name(), false);
+        visit(*children[0], below + attribute, inside + children[0]->name(), false, again);
         continue;
       }
       Numbering numbering;
       for (const LayerBody* c : children) {
         if (is_operation(*c)) continue;
         const std::string name = numbering.next(*c, classes_);
-        visit(*c, below + (marked ? attribute.substr(0, attribute.size() - 2) : attribute) + "/" + name, inside + c->name(), false);
+        visit(*c, below + (marked ? attribute.substr(0, attribute.size() - 2) : attribute) + "/" + name, inside + c->name(), false, is_container(l) || again);
       }
     }
   }
@@ -179,7 +182,7 @@ WeightsReport read_weights(const LayerBody& model, const Hdf5Node& root, const L
     known.insert(place);
     std::optional<Hdf5Node> vars = root.find(place);
     Stored stored = vars && vars->is_group() ? stored_in(*vars) : Stored{};
-    if (g.callers && stored.specs.empty()) continue;
+    if (g.again || (g.callers && stored.specs.empty())) continue;
     std::string why = mismatch(g, stored, place);
     if (why.empty()) {
       if (!g.items.empty()) matched.push_back({&g, std::move(stored)});

@@ -28,6 +28,7 @@ struct WeightGroup {
   };
   std::vector<Item> items;
   bool callers = false;  ///< stands in for what the file says
+  bool again = false;    ///< of a layer that another group has already: Keras leaves it out when it writes and misses it when it reads
 };
 
 /// Layers that are not of the class that the file says (the caller's own): the file's class; they keep their weights where the file has none.

@@ -126,8 +126,9 @@ Ordered ModelWriter::write(const LayerBody& layer, const std::string& parent) {
   if (parent.empty()) count(layer, 0);
   const std::string path = parent.empty() ? layer.name() : parent + "/" + layer.name();
   Ordered j = layer.graph ? functional(layer, path) : is_sequential(layer) ? sequential(layer, path) : layer_json(layer);
-  // One layer in several models: Keras finds it again by this number.
-  if (auto it = uses_.find(&layer); it != uses_.end() && it->second > 1) j["shared_object_id"] = ids_.try_emplace(&layer, static_cast<int64_t>(ids_.size()) + 1).first->second;
+  // A layer in several models has a number wherever it comes again, as Keras writes it.
+  if (auto it = uses_.find(&layer); it != uses_.end() && it->second > 1)
+    if (auto [id, first] = ids_.try_emplace(&layer, static_cast<int64_t>(ids_.size()) + 1); !first) j["shared_object_id"] = id->second;
   return j;
 }
 

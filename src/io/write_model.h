@@ -25,8 +25,8 @@ class ModelWriter {
   void count(const LayerBody& layer, int depth);
 
   Problems& problems_;
-  std::map<const LayerBody*, int> uses_;  // containers that hold a layer
-  std::map<const LayerBody*, int64_t> ids_;
+  std::map<const LayerBody*, int> uses_;    // containers that hold a layer
+  std::map<const LayerBody*, int64_t> ids_;  // of those written
 };
 
 /// compile() as Keras has it, or an empty object.

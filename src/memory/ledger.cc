@@ -51,8 +51,9 @@ namespace {
 constexpr uint32_t kIndexBits = 20, kIndexMask = (1u << kIndexBits) - 1, kUnused = ~0u;
 
 struct Row {
-  std::atomic<int64_t> live{0}, count{0}, peak{0};
+  std::atomic<int64_t> live{0}, peak{0}, released{0};  // live buffers: allocations - released
   std::atomic<uint64_t> allocations{0};
+  int64_t count() const noexcept { return static_cast<int64_t>(allocations.load(std::memory_order_relaxed)) - released.load(std::memory_order_relaxed); }
   std::atomic<AccountId> id{kUnused};  // whose row this is now
   uint32_t generation = 0;             // of the last account here
   AccountId parent = 0;
@@ -141,6 +142,7 @@ void register_thread() {
     pthread_key_create(&k, [](void* p) {
       auto* t = static_cast<detail::ThreadState*>(p);
       publish(*t);
+      table().capacity.fetch_add(std::exchange(t->capacity_delta, 0), std::memory_order_relaxed);
       t->registered = false;
       std::lock_guard lock(registered().mutex);
       std::erase(registered().threads, t);
@@ -186,12 +188,31 @@ void drop_live(int64_t bytes) {
   if (s.delta <= -kBatch) publish(s);
 }
 
+// Rounded bytes: in the thread's delta while there is no limit, in the process total at once while there is one.
+void batch_capacity(int64_t bytes) noexcept {
+  auto& s = thread_state;
+  int64_t d = s.capacity_delta + bytes;
+  if (d <= -kBatch || d >= kBatch) {
+    table().capacity.fetch_add(d, std::memory_order_relaxed);
+    d = 0;
+  }
+  std::atomic_ref(s.capacity_delta).store(d, std::memory_order_relaxed);
+}
+
+// Adds to the process total and returns it, with what threads have not published.
+int64_t add_capacity(int64_t bytes) {
+  int64_t total = table().capacity.fetch_add(bytes, std::memory_order_relaxed) + bytes;
+  std::lock_guard lock(registered().mutex);
+  for (auto* s : registered().threads) total += std::atomic_ref(s->capacity_delta).load(std::memory_order_relaxed);
+  return total;
+}
+
 // Frees accounts whose owned name is dead and which, with all below them, hold nothing.
 void sweep(Table& t) {
   std::vector<char> keep(t.next, 0), dead(t.next, 0);
   for (size_t i = t.next; i-- > 0;) {
     Row& r = t.row(static_cast<AccountId>(i));
-    if (r.used() && (r.count.load() != 0 || r.live.load() != 0)) keep[i] = 1;
+    if (r.used() && (r.count() != 0 || r.live.load() != 0)) keep[i] = 1;
   }
   // A child may have a smaller index than its parent once indices are reused: repeat until nothing changes.
   for (bool changed = true; changed;) {
@@ -221,7 +242,8 @@ void sweep(Table& t) {
       }
       t.children.erase((uint64_t{r.parent} << 32) | r.name);
       r.id.store(kUnused, std::memory_order_relaxed);
-      r.peak = 0, r.allocations = 0;
+      t.row(up).released.fetch_add(r.released.load(), std::memory_order_relaxed);
+      r.peak = 0, r.allocations = 0, r.released = 0;
       t.free.push_back(static_cast<AccountId>(i));
     } else {
       named[r.name] = 1;
@@ -281,7 +303,7 @@ OwnedName::~OwnedName() {
   if (++t.dead_names >= t.sweep_at) {
     sweep(t);
     size_t in_use = t.next - t.free.size();
-    t.sweep_at = std::max<size_t>(256, in_use / 4);
+    t.sweep_at = std::max({size_t{256}, in_use / 4, (t.names.size() - t.free_names.size()) / 4});
   }
 }
 
@@ -381,7 +403,7 @@ AccountId charge(AccountId account, size_t bytes, size_t capacity, BudgetNode* b
     }
   }
   int64_t limit = t.limit.load(std::memory_order_relaxed);
-  int64_t total = t.capacity.fetch_add(cap, std::memory_order_relaxed) + cap;
+  int64_t total = limit ? add_capacity(cap) : 0;
   if (limit && total > limit) [[unlikely]] {
     t.capacity.fetch_sub(cap, std::memory_order_relaxed);
     for (BudgetNode* u = budget; u; u = u->parent) u->used.fetch_sub(cap, std::memory_order_relaxed);
@@ -405,10 +427,10 @@ AccountId charge(AccountId account, size_t bytes, size_t capacity, BudgetNode* b
   if (!own) [[unlikely]] account = 0;
   Row& r = own ? *own : t.row(0);
   int64_t now = r.live.fetch_add(static_cast<int64_t>(bytes), std::memory_order_relaxed) + static_cast<int64_t>(bytes);
-  r.count.fetch_add(1, std::memory_order_relaxed);
   r.allocations.fetch_add(1, std::memory_order_relaxed);
   if (now > r.peak.load(std::memory_order_relaxed)) r.peak.store(now, std::memory_order_relaxed);
   add_live(static_cast<int64_t>(bytes));
+  if (!limit) batch_capacity(cap);
   return account;
 }
 
@@ -417,8 +439,9 @@ void discharge(AccountId account, size_t bytes, size_t capacity, BudgetNode* bud
   drop_live(static_cast<int64_t>(bytes));
   Row& r = t.row(account);
   r.live.fetch_sub(static_cast<int64_t>(bytes), std::memory_order_relaxed);
-  r.count.fetch_sub(1, std::memory_order_relaxed);
-  t.capacity.fetch_sub(static_cast<int64_t>(capacity), std::memory_order_relaxed);
+  r.released.fetch_add(1, std::memory_order_relaxed);
+  if (t.limit.load(std::memory_order_relaxed)) t.capacity.fetch_sub(static_cast<int64_t>(capacity), std::memory_order_relaxed);
+  else batch_capacity(-static_cast<int64_t>(capacity));
   for (BudgetNode* b = budget; b; b = b->parent) b->used.fetch_sub(static_cast<int64_t>(capacity), std::memory_order_relaxed);
   if (budget) budget->release();
 }
@@ -430,9 +453,9 @@ AccountId recharge(AccountId from, AccountId to, size_t bytes) noexcept {
   auto n = static_cast<int64_t>(bytes);
   Row &a = t.row(from), &b = t.row(to);
   a.live.fetch_sub(n, std::memory_order_relaxed);
-  a.count.fetch_sub(1, std::memory_order_relaxed);
+  a.released.fetch_add(1, std::memory_order_relaxed);
   int64_t now = b.live.fetch_add(n, std::memory_order_relaxed) + n;
-  b.count.fetch_add(1, std::memory_order_relaxed);
+  b.released.fetch_sub(1, std::memory_order_relaxed);
   if (now > b.peak.load(std::memory_order_relaxed)) b.peak.store(now, std::memory_order_relaxed);
   return to;
 }
@@ -467,7 +490,7 @@ Totals totals() noexcept {
   uint64_t allocations = 0;
   std::lock_guard lock(t.mutex);
   for (size_t i = 0; i < t.next; ++i) allocations += t.row(static_cast<AccountId>(i)).allocations.load(std::memory_order_relaxed);
-  return {static_cast<size_t>(live), static_cast<size_t>(peak), static_cast<size_t>(t.capacity.load(std::memory_order_relaxed)), allocations};
+  return {static_cast<size_t>(live), static_cast<size_t>(peak), static_cast<size_t>(add_capacity(0)), allocations};
 }
 
 std::vector<Account> accounts() {
@@ -477,7 +500,7 @@ std::vector<Account> accounts() {
   for (size_t i = 0; i < t.next; ++i) {
     Row& r = t.row(static_cast<AccountId>(i));
     if (!r.used() || (!r.live.load() && !r.peak.load())) continue;
-    out.push_back({path_locked(t, id_at(t, i)), static_cast<size_t>(r.live.load()), static_cast<size_t>(r.count.load()),
+    out.push_back({path_locked(t, id_at(t, i)), static_cast<size_t>(r.live.load()), static_cast<size_t>(r.count()),
                    static_cast<size_t>(r.peak.load()), r.allocations.load()});
   }
   std::stable_sort(out.begin(), out.end(), [](const Account& a, const Account& b) { return a.live_bytes > b.live_bytes; });

@@ -56,6 +56,7 @@ struct ThreadState {
   bool registered;
   BudgetNode* budget;      // of the innermost scope with one; raw, the scope outlives it
   int64_t delta;           // live bytes not yet in the process total
+  int64_t capacity_delta;  // rounded bytes not yet in the process total
   uint64_t birth, birth_end, epoch;
   struct Entry { uint64_t key; AccountId account; } recent[256];
   struct Literal { const void* text; AccountId parent, account; uint64_t epoch; } literals[64];

@@ -85,6 +85,21 @@ std::string Snapshot::json() const {
   return j.dump(1);
 }
 
+std::string Steadiness::json() const {
+  auto counts = [](const Now& n) {
+    nlohmann::ordered_json j;
+    j["live_bytes"] = n.live_bytes, j["buffers"] = n.buffers, j["tensors"] = n.tensors, j["nodes"] = n.nodes, j["objects"] = n.objects, j["rss_bytes"] = n.rss_bytes;
+    return j;
+  };
+  nlohmann::ordered_json j;
+  j["version"] = 1, j["verdict"] = to_string(verdict), j["calls"] = calls, j["micros_per_call"] = micros_per_call;
+  j["before"] = counts(before), j["after"] = counts(after);
+  j["rss"] = {{"slope", rss_slope}, {"low", rss_slope_low}, {"high", rss_slope_high}, {"conclusive", rss_conclusive}};
+  j["growing"] = nlohmann::ordered_json::array();
+  for (const Growth& g : growing) j["growing"].push_back({{"what", g.what}, {"per_call", g.per_call}, {"bytes_per_call", g.bytes_per_call}, {"holders", g.holders}});
+  return j.dump(1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 Diff diff(const Snapshot& before, const Snapshot& after) {
   Diff d;
   d.bytes = static_cast<int64_t>(after.counts.live_bytes) - static_cast<int64_t>(before.counts.live_bytes);

@@ -6,8 +6,6 @@
 #include <cmath>
 #include <map>
 
-#include <nlohmann/json.hpp>
-
 #include "base/check.h"
 #include "memory/holders.h"
 #include "memory/os.h"
@@ -261,21 +259,6 @@ std::string Steadiness::text() const {
     out += fmt::format("  RSS {:+.1f} bytes a call, 95 % interval [{:.1f}, {:.1f}]{}\n", rss_slope, rss_slope_low, rss_slope_high, rss_conclusive ? "" : " (inconclusive)");
   if (verdict == Verdict::clean) out += fmt::format("  the slowest leak that is surely seen: one object in {} calls\n", std::max<int64_t>(1, calls / 8));
   return out;
-}
-
-std::string Steadiness::json() const {
-  auto counts = [](const Now& n) {
-    nlohmann::ordered_json j;
-    j["live_bytes"] = n.live_bytes, j["buffers"] = n.buffers, j["tensors"] = n.tensors, j["nodes"] = n.nodes, j["objects"] = n.objects, j["rss_bytes"] = n.rss_bytes;
-    return j;
-  };
-  nlohmann::ordered_json j;
-  j["version"] = 1, j["verdict"] = to_string(verdict), j["calls"] = calls, j["micros_per_call"] = micros_per_call;
-  j["before"] = counts(before), j["after"] = counts(after);
-  j["rss"] = {{"slope", rss_slope}, {"low", rss_slope_low}, {"high", rss_slope_high}, {"conclusive", rss_conclusive}};
-  j["growing"] = nlohmann::ordered_json::array();
-  for (const Growth& g : growing) j["growing"].push_back({{"what", g.what}, {"per_call", g.per_call}, {"bytes_per_call", g.bytes_per_call}, {"holders", g.holders}});
-  return j.dump(1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 }  // namespace tenure::memory

@@ -229,7 +229,10 @@ class SoftmaxLayer final : public LayerOf<Softmax> {
   using LayerOf::LayerOf;
   Tensor call(Tensor x, const Call& c) override {
     // Keras: what the mask leaves out gets a logit of -1e9 (half the lowest for 16 bits).
-    if (c.mask.defined()) x = add(std::move(x), multiply(cast(logical_not(c.mask), x.dtype()), size_of(x.dtype()) == 2 ? -3e4 : -1e9));
+    if (c.mask.defined()) {
+      Tensor away = multiply(cast(logical_not(c.mask), x.dtype()), size_of(x.dtype()) == 2 ? -3e4 : -1e9);
+      x = add(std::move(x), std::move(away));
+    }
     const std::vector<int>& axes = config.axis.axes;
     if (axes.size() == 1) return softmax(std::move(x), axes[0]);
     Tensor total = logsumexp(x, axes, true);

@@ -147,7 +147,8 @@ class DropoutLayer final : public LayerOf<Dropout> {
   }
   Tensor call(Tensor x, const Call& c) override {
     if (!c.is_training() || config.rate == 0) return x;
-    return random::dropout(std::move(x), config.rate, SeedGenerator(seed_.variable()), noise(x.shape()));
+    Shape shape = noise(x.shape());
+    return random::dropout(std::move(x), config.rate, SeedGenerator(seed_.variable()), shape);
   }
 
  private:

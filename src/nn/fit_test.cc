@@ -262,6 +262,23 @@ TEST(Compile, StepsMayRunEagerly) {
   EXPECT_NEAR(a["mae"][1], b["mae"][1], 1e-5);
 }
 
+TEST(Loss, AnAggregateIsItselfAndNotAFunction) {
+  Loss loss = losses::MeanSquaredError{.reduction = "sum"};
+  EXPECT_EQ(loss.name(), "mean_squared_error");
+  EXPECT_EQ(loss(ones({2, 2}), zeros({2, 2})).item(), 2);
+  EXPECT_EQ((losses::MeanAbsoluteError{}(ones({2, 2}), zeros({2, 2}))).item(), 1);
+  Loss own([](Tensor t, Tensor p) { return sum(abs(t - p), {-1}); }, "own");
+  EXPECT_EQ(own(ones({2, 2}), zeros({2, 2})).item(), 2);
+  Sequential m = small();
+  m.compile({.optimizer = "sgd", .loss = losses::MeanSquaredError{.reduction = "sum"}, .metrics = {metrics::MeanAbsoluteError{}, Metric([](Tensor t, Tensor p) { return t - p; }, "bias")}});
+  auto [x, y] = line();
+  Results r = m.train_on_batch(x, y);
+  EXPECT_EQ(r.items[1].first, "mean_absolute_error");
+  EXPECT_EQ(r.items[2].first, "bias");
+  m.compile({.optimizer = "sgd", .loss = own});
+  EXPECT_GT(m.train_on_batch(x, y).loss(), 0);
+}
+
 TEST(Optimizer, GuardsItsArguments) {
   EXPECT_THROW((Optimizer(optimizers::SGD{.clipnorm = 1.0, .clipvalue = 1.0})), Error);
   Optimizer sgd = optimizers::SGD{.learning_rate = schedules::ExponentialDecay{.initial_learning_rate = 1, .decay_steps = 1, .decay_rate = 0.5}};

@@ -72,7 +72,7 @@ Tensor sparse_categorical_crossentropy(Tensor y_true, Tensor y_pred, bool from_l
   if (!ignore_class) return tenure::sparse_categorical_crossentropy(std::move(y_true), std::move(y_pred), from_logits, axis);
   // Samples of the ignored class cost nothing, whatever their predictions.
   Tensor valid = not_equal(y_true, cast(Tensor(static_cast<double>(*ignore_class)), y_true.dtype()));
-  y_true = multiply(std::move(y_true), cast(valid, y_true.dtype()));
+  y_true = multiply(y_true, cast(valid, y_true.dtype()));
   Tensor loss = tenure::sparse_categorical_crossentropy(std::move(y_true), std::move(y_pred), from_logits, axis);
   return where(std::move(valid), std::move(loss), 0.0);
 }

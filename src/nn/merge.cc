@@ -14,7 +14,10 @@ void align(Tensors& xs, const std::string& layer, size_t least, size_t most = SI
   int rank = 0;
   for (const Tensor& x : xs) rank = std::max(rank, x.rank());
   for (Tensor& x : xs)
-    while (x.rank() < rank) x = expand_dims(std::move(x), std::min(1, x.rank()));
+    while (x.rank() < rank) {
+      int at = std::min(1, x.rank());
+      x = expand_dims(std::move(x), at);
+    }
 }
 
 Tensor fold(Tensors xs, Tensor (*f)(Tensor, Tensor)) {

@@ -2,7 +2,7 @@
 #include <tenure/ops.h>
 
 #include "core/body.h"
-#include "ops/check_gradients.h"
+#include "ops/test_gradients.h"
 
 namespace tenure {
 namespace {

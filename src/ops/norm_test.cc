@@ -1,7 +1,7 @@
 #include <tenure/error.h>
 #include <tenure/ops.h>
 
-#include "ops/check_gradients.h"
+#include "ops/test_gradients.h"
 
 namespace tenure {
 namespace {

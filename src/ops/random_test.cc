@@ -4,7 +4,7 @@
 #include <tenure/ops.h>
 
 #include "base/parallel.h"
-#include "ops/check_gradients.h"
+#include "ops/test_gradients.h"
 
 namespace tenure {
 namespace {
