@@ -24,7 +24,8 @@ const dnnl::engine& engine() { return tenure::kernels::dnn_engine(); }
 class Step {
  public:
   Step() = default;
-  Step(dnnl::primitive primitive, std::vector<std::pair<int, dnnl::memory>> arguments) : primitive_(std::move(primitive)), kept_(std::move(arguments)) {
+  Step(dnnl::primitive primitive, std::vector<std::pair<int, dnnl::memory>> arguments)
+      : primitive_(std::move(primitive)), kept_(std::move(arguments)) {
     for (auto& [index, memory] : kept_) arguments_.push_back({index, memory.get()});
   }
   void run(const dnnl::stream& stream) const {
@@ -81,7 +82,8 @@ BareProduct::BareProduct(const Shape& s, int threads) : impl_(std::make_unique<I
   const Desc a = matrix(s.m, s.k, s.transpose_a), b = matrix(s.k, s.n, s.transpose_b), bias({1, s.n}, f32, Tag::ab), c = matrix(s.m, s.n, false);
   const auto attr = attributes(false, s.relu);
   const auto pd = s.bias ? dnnl::matmul::primitive_desc(engine(), a, b, bias, c, attr) : dnnl::matmul::primitive_desc(engine(), a, b, c, attr);
-  impl_->a = dnnl::memory(a, engine()), impl_->b = dnnl::memory(b, engine()), impl_->bias = dnnl::memory(bias, engine()), impl_->c = dnnl::memory(c, engine());
+  impl_->a = dnnl::memory(a, engine()), impl_->b = dnnl::memory(b, engine()), impl_->bias = dnnl::memory(bias, engine()),
+  impl_->c = dnnl::memory(c, engine());
   std::vector<std::pair<int, dnnl::memory>> arguments = {{DNNL_ARG_SRC, impl_->a}, {DNNL_ARG_WEIGHTS, impl_->b}, {DNNL_ARG_DST, impl_->c}};
   if (s.bias) arguments.emplace_back(DNNL_ARG_BIAS, impl_->bias);
   impl_->step = {dnnl::matmul(pd), std::move(arguments)};
@@ -128,10 +130,11 @@ struct BareResNet50::Impl {
     dnnl::memory in = at(x), out = at(y);
     const Dims dims{s.out, s.in, s.kernel, s.kernel}, stride{s.stride, s.stride}, pad{s.pad, s.pad};
     const Desc bias({s.out}, f32, Tag::x), any(dims, f32, Tag::any), hwio(dims, f32, Tag::hwio);
-    const dnnl::convolution_forward::primitive_desc pd(engine(), dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, in.get_desc(), any,
-                                                       bias, out.get_desc(), stride, pad, pad, attributes(sum, relu));
+    const dnnl::convolution_forward::primitive_desc pd(engine(), dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct,
+                                                       in.get_desc(), any, bias, out.get_desc(), stride, pad, pad, attributes(sum, relu));
     const auto seed = static_cast<uint32_t>(index);
-    dnnl::memory w = packed(hwio, pd.weights_desc(), s.out * s.in * s.kernel * s.kernel, ResNet50::kernel_seed + seed, s.scale(), stream), b(bias, engine());
+    dnnl::memory w = packed(hwio, pd.weights_desc(), s.out * s.in * s.kernel * s.kernel, ResNet50::kernel_seed + seed, s.scale(), stream),
+                 b(bias, engine());
     fill(b, s.out, ResNet50::bias_seed + seed, 0.1f);
     steps.push_back({dnnl::convolution_forward(pd), {{DNNL_ARG_SRC, in}, {DNNL_ARG_WEIGHTS, w}, {DNNL_ARG_BIAS, b}, {DNNL_ARG_DST, out}}});
     return y;
@@ -140,8 +143,8 @@ struct BareResNet50::Impl {
   Act pool(const Act& x, int to) {
     const Act y{to, x.size / 2, x.channels};
     dnnl::memory in = at(x), out = at(y);
-    const dnnl::pooling_forward::primitive_desc pd(engine(), dnnl::prop_kind::forward_inference, dnnl::algorithm::pooling_max, in.get_desc(), out.get_desc(),
-                                                   {2, 2}, {3, 3}, {0, 0}, {1, 1}, {1, 1});
+    const dnnl::pooling_forward::primitive_desc pd(engine(), dnnl::prop_kind::forward_inference, dnnl::algorithm::pooling_max, in.get_desc(),
+                                                   out.get_desc(), {2, 2}, {3, 3}, {0, 0}, {1, 1}, {1, 1});
     steps.push_back({dnnl::pooling_forward(pd), {{DNNL_ARG_SRC, in}, {DNNL_ARG_DST, out}}});
     return y;
   }
@@ -160,13 +163,15 @@ struct BareResNet50::Impl {
     dnnl::memory in = at(x);
     const Desc mean({1, x.channels, 1, 1}, f32, Tag::nhwc);
     pooled = dnnl::memory(mean, engine());
-    const dnnl::pooling_forward::primitive_desc pd(engine(), dnnl::prop_kind::forward_inference, dnnl::algorithm::pooling_avg_exclude_padding, in.get_desc(),
-                                                   mean, {1, 1}, {x.size, x.size}, {0, 0}, {0, 0}, {0, 0});
+    const dnnl::pooling_forward::primitive_desc pd(engine(), dnnl::prop_kind::forward_inference, dnnl::algorithm::pooling_avg_exclude_padding,
+                                                   in.get_desc(), mean, {1, 1}, {x.size, x.size}, {0, 0}, {0, 0}, {0, 0});
     steps.push_back({dnnl::pooling_forward(pd), {{DNNL_ARG_SRC, in}, {DNNL_ARG_DST, pooled}}});
     const int64_t k = ResNet50::features, n = ResNet50::classes;
-    const Desc row({1, k}, f32, Tag::ab), any({k, n}, f32, Tag::any), plain({k, n}, f32, Tag::ab), bias({1, n}, f32, Tag::ab), out({1, n}, f32, Tag::ab);
+    const Desc row({1, k}, f32, Tag::ab), any({k, n}, f32, Tag::any), plain({k, n}, f32, Tag::ab), bias({1, n}, f32, Tag::ab),
+        out({1, n}, f32, Tag::ab);
     const dnnl::matmul::primitive_desc md(engine(), row, any, bias, out, attributes(false, false));
-    dnnl::memory w = packed(plain, md.weights_desc(), k * n, ResNet50::dense_seed, std::sqrt(6.0f / static_cast<float>(k)), stream), b(bias, engine());
+    dnnl::memory w = packed(plain, md.weights_desc(), k * n, ResNet50::dense_seed, std::sqrt(6.0f / static_cast<float>(k)), stream),
+                 b(bias, engine());
     fill(b, n, ResNet50::dense_bias_seed, 0.1f);
     logits = dnnl::memory(out, engine());
     const dnnl::memory flat(row, engine(), pooled.get_data_handle());

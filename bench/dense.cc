@@ -20,8 +20,10 @@ int main(int argc, char** argv) {
   const auto dense = [&](const Tensor& in) -> Tensor { return layer(in); };
   const Function traced{[&](Tensor in) -> Tensor { return layer(std::move(in)); }};
 
-  program.add(bench::calls("dense.eager", 100, [&] { Tensor y = dense(x); }, bench::head(dense(x))));
-  program.add(bench::calls("dense.traced", 100, [&] { Tensor y = traced(x); }, bench::head(traced(x))));
+  program.add(bench::calls(
+      "dense.eager", 100, [&] { Tensor y = dense(x); }, bench::head(dense(x))));
+  program.add(bench::calls(
+      "dense.traced", 100, [&] { Tensor y = traced(x); }, bench::head(traced(x))));
   std::vector<bench::BareProduct> bare;
   bare.reserve(2);
   for (int threads : std::set{1, program.threads()}) {

@@ -21,7 +21,8 @@ int main(int argc, char** argv) {
   const void* in[] = {a.bytes().data(), b.bytes().data()};
   void* to[] = {out};
 
-  program.add(bench::calls("dispatch.add", inner, [&] { Tensor y = add(a, b); }, bench::head(add(a, b))));
+  program.add(bench::calls(
+      "dispatch.add", inner, [&] { Tensor y = add(a, b); }, bench::head(add(a, b))));
   program.add(bench::calls("dispatch.add_in_place", inner, [&] { kept = add(std::move(kept), b); }));
   // Parts: the output (buffer and body), the buffer alone, two handles copied, the account, the kernel behind run_kernel.
   program.add(bench::calls("dispatch.part_output", inner, [&] { Tensor y = make_tensor(spec); }));

@@ -99,8 +99,13 @@ int Program::alone() const {
         for (double t : turn(cases_[i], 1)) samples[i].push_back(t);
     }
   for (size_t i = 0; i < cases_.size(); ++i)
-    std::cout << json{{"name", cases_[i].name}, {"unit", "ns"}, {"min", *std::min_element(samples[i].begin(), samples[i].end())},
-                      {"median", median(samples[i])}, {"n", samples[i].size()}, {"threads", threads_}, {"isa", isa()}}
+    std::cout << json{{"name", cases_[i].name},
+                      {"unit", "ns"},
+                      {"min", *std::min_element(samples[i].begin(), samples[i].end())},
+                      {"median", median(samples[i])},
+                      {"n", samples[i].size()},
+                      {"threads", threads_},
+                      {"isa", isa()}}
               << "\n";
   return 0;
 }

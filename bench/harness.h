@@ -15,10 +15,10 @@ namespace bench {
 
 /// Something to time. `measure(n)` does n units of work and returns nanoseconds a unit.
 struct Case {
-  std::string name;                  ///< "dense.eager"
-  int64_t inner = 1;                 ///< units a sample
+  std::string name;   ///< "dense.eager"
+  int64_t inner = 1;  ///< units a sample
   std::function<double(int64_t n)> measure;
-  std::vector<double> check = {};    ///< values that every contestant of the same work must agree on
+  std::vector<double> check = {};  ///< values that every contestant of the same work must agree on
 };
 
 /// A case whose units are calls of f.

@@ -53,8 +53,9 @@ int main(int argc, char** argv) {
   std::vector<bench::BareProduct> products;
   if (bench::bare_available()) {
     using Shape = bench::BareProduct::Shape;
-    for (const Shape& s : {Shape{batch, inputs, hidden, false, false, true, true}, Shape{batch, hidden, classes}, Shape{batch, classes, hidden, false, true, false},
-                           Shape{hidden, batch, classes, true, false, false}, Shape{inputs, batch, hidden, true, false, false}})
+    for (const Shape& s :
+         {Shape{batch, inputs, hidden, false, false, true, true}, Shape{batch, hidden, classes}, Shape{batch, classes, hidden, false, true, false},
+          Shape{hidden, batch, classes, true, false, false}, Shape{inputs, batch, hidden, true, false, false}})
       products.emplace_back(s, program.threads());
     for (bench::BareProduct& p : products) p.run();
     program.add(bench::calls("mlp.onednn_products", 5, [&] {

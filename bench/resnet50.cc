@@ -62,12 +62,14 @@ int main(int argc, char** argv) {
   const Body body;
   const Tensor x = bench::values({1, N::image, N::image, 3}, N::input_seed);
   const Function traced{[&](Tensor in) { return body(in); }};
-  program.add(bench::calls("resnet50.traced", 1, [&] { Tensor y = traced(x); }, bench::head(traced(x))));
+  program.add(bench::calls(
+      "resnet50.traced", 1, [&] { Tensor y = traced(x); }, bench::head(traced(x))));
   std::optional<bench::BareResNet50> bare;
   if (bench::bare_available()) {
     bare.emplace(program.threads());
     bare->run();
-    program.add(bench::calls("resnet50.onednn", 1, [&] { bare->run(); }, bare->head()));
+    program.add(bench::calls(
+        "resnet50.onednn", 1, [&] { bare->run(); }, bare->head()));
   }
   return program.run();
 }

@@ -22,16 +22,15 @@ namespace {
 
 void title(int step, const char* text) { fmt::print("\n{}. {}\n", step, text); }
 
-void write_text(const fs::path& path, const std::string& text) {
-  std::ofstream(path) << text << '\n';
-}
+void write_text(const fs::path& path, const std::string& text) { std::ofstream(path) << text << '\n'; }
 
 int demo(DemoOptions o) {
   auto start = std::chrono::steady_clock::now();
   if (o.work.empty()) o.work = (fs::current_path() / "build/demo").string();
   fs::create_directories(o.work);
   BuildInfo b = build_info();
-  fmt::print("Tenure {}: Keras for C++, with every tensor's lifetime accounted for\n{}, {}, {} threads; files in {}\n", b.version, b.kernels, b.isa, b.threads, o.work);
+  fmt::print("Tenure {}: Keras for C++, with every tensor's lifetime accounted for\n{}, {}, {} threads; files in {}\n", b.version, b.kernels, b.isa,
+             b.threads, o.work);
   DemoResult r;
   {
     title(0, "A file made by Keras");
@@ -54,9 +53,12 @@ int demo(DemoOptions o) {
   fmt::print("\n────────────────────────────────────────────────────────────────────────────────────────\n");
   fmt::print("  Keras' file          largest difference {:.1e}\n", r.keras_difference);
   fmt::print("  trained on           {}\n", r.pictures);
-  fmt::print("  accuracy             {:.2f} %, and {:.2f} % after saving and loading in a second process\n", 100 * r.accuracy, 100 * r.reloaded_accuracy);
-  fmt::print("  does calling leak?   {}: {} of {} ways end with the counts they began with\n", r.clean == r.ways ? "no" : "NOT SETTLED", r.clean, r.ways);
-  fmt::print("  a planted leak       {}, {}\n", r.leak_found ? "found, its holder named" : "NOT FOUND", r.leak_gone ? "and gone when removed" : "NOT gone when removed");
+  fmt::print("  accuracy             {:.2f} %, and {:.2f} % after saving and loading in a second process\n", 100 * r.accuracy,
+             100 * r.reloaded_accuracy);
+  fmt::print("  does calling leak?   {}: {} of {} ways end with the counts they began with\n", r.clean == r.ways ? "no" : "NOT SETTLED", r.clean,
+             r.ways);
+  fmt::print("  a planted leak       {}, {}\n", r.leak_found ? "found, its holder named" : "NOT FOUND",
+             r.leak_gone ? "and gone when removed" : "NOT gone when removed");
   fmt::print("  a budget too small   {}\n", r.budget_kept ? "refused before the first write, weights unchanged" : "NOT KEPT");
   fmt::print("  at the end           {} live tensors, {} live bytes; {:.0f} seconds\n", left.tensors, left.live_bytes, seconds);
   fmt::print("  try next             {} memcheck {}/digits.keras\n", self_path(), o.work);
@@ -69,12 +71,13 @@ int demo(DemoOptions o) {
 
 void demo_keras_file(DemoResult& r) {
   std::string model_path = shared_file("cnn.keras"), io = shared_file("cnn_io.npz");
-  if (model_path.empty() || io.empty()) throw Error(Code::NotFound, "demo: cnn.keras and cnn_io.npz are not beside the program (share/tenure) nor in tests/reference");
+  if (model_path.empty() || io.empty())
+    throw Error(Code::NotFound, "demo: cnn.keras and cnn_io.npz are not beside the program (share/tenure) nor in tests/reference");
   Model model = load_model(model_path);
   VerifyReport v = verify(model, io);
   r.keras_difference = v.largest_difference;
-  fmt::print("  {} written by Keras, {} parameters: loaded and run, max difference {:.1e}\n", fs::path(model_path).filename().string(), grouped(model.count_params()),
-             v.largest_difference);
+  fmt::print("  {} written by Keras, {} parameters: loaded and run, max difference {:.1e}\n", fs::path(model_path).filename().string(),
+             grouped(model.count_params()), v.largest_difference);
   if (!v.ok()) throw Error(Code::Internal, v.text());
 }
 

@@ -9,9 +9,9 @@
 namespace cli {
 
 struct DemoOptions {
-  std::string data;      ///< folder with the MNIST idx files; empty: drawn shapes
-  std::string work;      ///< where files go
-  bool peers = false;    ///< measure TensorFlow live
+  std::string data;    ///< folder with the MNIST idx files; empty: drawn shapes
+  std::string work;    ///< where files go
+  bool peers = false;  ///< measure TensorFlow live
   bool json = false;
 };
 

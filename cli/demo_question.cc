@@ -34,7 +34,8 @@ nlohmann::json live_peers() {
   std::filesystem::path here = std::filesystem::path(self_path()).parent_path();
   std::string script = (std::filesystem::weakly_canonical(here / "../../tools/peer_leaks.py").string());
   std::filesystem::path python = here.parent_path() / "venv/bin/python";
-  if (!std::filesystem::exists(script) || !std::filesystem::exists(python)) throw Error(Code::NotFound, "demo --peers: run `tools/setup python` first; there is no " + python.string());
+  if (!std::filesystem::exists(script) || !std::filesystem::exists(python))
+    throw Error(Code::NotFound, "demo --peers: run `tools/setup python` first; there is no " + python.string());
   Progress bar("measuring TensorFlow");
   auto result = nlohmann::json::parse(capture(shell_word(python.string()) + " " + shell_word(script) + " 2>/dev/null"));
   bar.finish("TensorFlow " + result.value("version", std::string("?")));
@@ -62,23 +63,27 @@ void demo_question(const DemoOptions& o, const Model& model, DemoResult& r) {
       {"in a traced function", "0", "function", 10000, 20, [&] { traced(x); }},
       {"under a tape, with gradients", "0.4", "tape", 10000, 20, [&] { value_and_gradient([&] { return sum(Tensor(model(x))); }, weights); }},
       {"on one symbolic input", "1.3", "symbolic", 10000, 20, [&] { model(input); }},
-      {"on a fresh symbolic input", "13.2", "fresh", 10000, 20, [&] { model(Input({.shape = {28, 28, 1}})); }},
+      {"on a fresh symbolic input", "13.2", "fresh", 10000, 20,
+       [&] {
+         model(Input({.shape = {28, 28, 1}}));
+       }},
       {"through predict", "1.5", "predict", 10000, 20, [&] { model.predict(x); }},
       {"traced, 100 different scalars", "130", "scalars", 10000, 20, [&] { scaled(x, static_cast<float>(k++ % 100)); }},
       {"build, compile, fit, drop", "3,682", "lifecycle", 100, 5, [&] { one_life(small_x, small_y); }},
   };
   nlohmann::json peers;
   if (o.peers) peers = live_peers();
-  fmt::print("  {:<30} {:>7} {:>8}  {:^15} {:^20} {:^8}  {:>14} {:>9}  {:<12} {}\n", "the model called", "calls", "us/call", "live tensors", "live bytes", "nodes", "RSS a call",
-             "verdict", "", o.peers ? "TensorFlow, KB kept a call (measured)" : "TensorFlow, KB kept a call (recorded, 2.21)");
+  fmt::print("  {:<30} {:>7} {:>8}  {:^15} {:^20} {:^8}  {:>14} {:>9}  {:<12} {}\n", "the model called", "calls", "us/call", "live tensors",
+             "live bytes", "nodes", "RSS a call", "verdict", "",
+             o.peers ? "TensorFlow, KB kept a call (measured)" : "TensorFlow, KB kept a call (recorded, 2.21)");
   for (Row& row : rows) {
     memory::Steadiness s = measure(row.call, row.calls, row.warmup, true);
     ++r.ways;
     r.clean += s.verdict == memory::Verdict::clean;
     std::string peer = o.peers && peers.contains(row.peer_key) ? fmt::format("{:.2f}", peers[row.peer_key].get<double>()) : row.peer;
-    fmt::print("  {:<30} {:>7} {:>8.1f}  {:>6} -> {:<5} {:>8} -> {:<8} {:>2} -> {:<2}  {:>14} {:>9}  {:<12} {}\n", row.name, grouped(s.calls), s.micros_per_call, s.before.tensors,
-               s.after.tensors, s.before.live_bytes, s.after.live_bytes, s.before.nodes, s.after.nodes, interval(s), memory::to_string(s.verdict),
-               s.rss_conclusive ? "" : "(RSS noisy)", peer);
+    fmt::print("  {:<30} {:>7} {:>8.1f}  {:>6} -> {:<5} {:>8} -> {:<8} {:>2} -> {:<2}  {:>14} {:>9}  {:<12} {}\n", row.name, grouped(s.calls),
+               s.micros_per_call, s.before.tensors, s.after.tensors, s.before.live_bytes, s.after.live_bytes, s.before.nodes, s.after.nodes,
+               interval(s), memory::to_string(s.verdict), s.rss_conclusive ? "" : "(RSS noisy)", peer);
     std::fflush(stdout);
     if (s.verdict != memory::Verdict::clean) fmt::print("{}", s.text());
   }
@@ -114,9 +119,7 @@ void demo_leak(const Model& model, DemoResult& r) {
   std::string refusal;
   try {
     model.train_on_batch(x, labels);
-  } catch (const Error& e) {
-    refusal = e.what();
-  }
+  } catch (const Error& e) { refusal = e.what(); }
   memory::set_budget(0);
   Tensors after = model.get_weights();
   bool same = !refusal.empty() && before.size() == after.size();

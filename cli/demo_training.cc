@@ -25,7 +25,9 @@ std::string make_pictures(const DemoOptions& o, DemoResult& r) {
     Progress bar(o.data.empty() ? "drawing ten shapes as PNG files" : "writing MNIST digits as PNG files");
     auto show = [&](int64_t done, int64_t total) { bar.show(done, total); };
     if (o.data.empty()) data::draw_glyphs(folder.string(), 6000, 1, show);
-    else data::export_idx_as_png((fs::path(o.data) / "t10k-images-idx3-ubyte.gz").string(), (fs::path(o.data) / "t10k-labels-idx1-ubyte.gz").string(), folder.string(), show);
+    else
+      data::export_idx_as_png((fs::path(o.data) / "t10k-images-idx3-ubyte.gz").string(), (fs::path(o.data) / "t10k-labels-idx1-ubyte.gz").string(),
+                              folder.string(), show);
     bar.finish(folder.string());
   } else {
     fmt::print("  pictures are there already: {}\n", folder.string());
@@ -50,10 +52,11 @@ Dataset part(const std::string& folder, const char* subset) {
 
 Model network() {
   using namespace tenure::layers;
-  return Sequential({Layer(InputLayer{.shape = {28, 28, 1}}), Rescaling{.scale = 1.0 / 255}, Conv2D{.filters = 16, .kernel_size = 3, .padding = "same", .use_bias = false},
-                     BatchNormalization{.momentum = 0.9}, Activation{.activation = "relu"}, MaxPooling2D{}, Conv2D{.filters = 32, .kernel_size = 3, .padding = "same", .use_bias = false},
-                     BatchNormalization{.momentum = 0.9}, Activation{.activation = "relu"}, MaxPooling2D{}, Flatten{}, Dropout{.rate = 0.3}, Dense{.units = 64, .activation = "relu"},
-                     Dense{.units = 10, .activation = "softmax"}},
+  return Sequential({Layer(InputLayer{.shape = {28, 28, 1}}), Rescaling{.scale = 1.0 / 255},
+                     Conv2D{.filters = 16, .kernel_size = 3, .padding = "same", .use_bias = false}, BatchNormalization{.momentum = 0.9},
+                     Activation{.activation = "relu"}, MaxPooling2D{}, Conv2D{.filters = 32, .kernel_size = 3, .padding = "same", .use_bias = false},
+                     BatchNormalization{.momentum = 0.9}, Activation{.activation = "relu"}, MaxPooling2D{}, Flatten{}, Dropout{.rate = 0.3},
+                     Dense{.units = 64, .activation = "relu"}, Dense{.units = 10, .activation = "softmax"}},
                     "digits");
 }
 
@@ -93,7 +96,8 @@ Model demo_training(const DemoOptions& o, DemoResult& r) {
   fmt::print("\n3. Saving\n");
   std::string path = (fs::path(o.work) / "digits.keras").string();
   model.save(path);
-  std::string command = shell_word(self_path()) + " evaluate " + shell_word(path) + " --data " + shell_word(folder) + " --batch 64 --seed 1 --validation-split 0.15 --subset validation --json";
+  std::string command = shell_word(self_path()) + " evaluate " + shell_word(path) + " --data " + shell_word(folder) +
+                        " --batch 64 --seed 1 --validation-split 0.15 --subset validation --json";
   auto result = nlohmann::json::parse(capture(command));
   r.reloaded_accuracy = result["accuracy"].get<double>();
   fmt::print("  {} saved; a second process loads it and finds accuracy {:.4f} (here {:.4f})\n", path, r.reloaded_accuracy, r.accuracy);

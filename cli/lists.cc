@@ -17,7 +17,8 @@ struct Format {
 std::string saves_text(const tenure::Saves& s) {
   std::string out;
   for (int i = 0; i < 16; ++i)
-    if (s.inputs >> i & 1) out += (out.empty() ? "" : ", ") + std::string(s.inputs == 0xffff ? "all inputs" : fmt::format("input {}", i)), i = s.inputs == 0xffff ? 16 : i;
+    if (s.inputs >> i & 1)
+      out += (out.empty() ? "" : ", ") + std::string(s.inputs == 0xffff ? "all inputs" : fmt::format("input {}", i)), i = s.inputs == 0xffff ? 16 : i;
   for (int i = 0; i < 16; ++i)
     if (s.outputs >> i & 1) out += (out.empty() ? "" : ", ") + fmt::format("output {}", i);
   return out.empty() ? "nothing" : out;
@@ -28,12 +29,19 @@ int list_ops(const Format& f) {
   if (f.json) {
     Json all = Json::array();
     for (const tenure::Op* op : ops)
-      all.push_back({{"name", op->name}, {"gradient", op->grad != nullptr}, {"elementwise", op->tile != nullptr}, {"stateful", (op->traits & tenure::stateful) != 0},
-                     {"saves", saves_text(op->saves)}, {"specimens", op->specimens}});
+      all.push_back({{"name", op->name},
+                     {"gradient", op->grad != nullptr},
+                     {"elementwise", op->tile != nullptr},
+                     {"stateful", (op->traits & tenure::stateful) != 0},
+                     {"saves", saves_text(op->saves)},
+                     {"specimens", op->specimens}});
     fmt::print("{}\n", all.dump(1));
     return 0;
   }
-  if (f.markdown) fmt::print("| op | gradient | kept for it | kind |\n|---|---|---|---|\n");
+  if (f.markdown)
+    fmt::print(
+        "# Ops\n\nWhat `tenure ops --markdown` prints: every op of the registry. Names are keras.ops' where it has one.\n\n| op | gradient | kept "
+        "for it | kind |\n|---|---|---|---|\n");
   for (const tenure::Op* op : ops) {
     const char* kind = op->tile ? "elementwise" : op->traits & tenure::stateful ? "stateful" : op->view ? "view where it can" : "";
     if (f.markdown) fmt::print("| `{}` | {} | {} | {} |\n", op->name, op->grad ? "yes" : "no", op->grad ? saves_text(op->saves) : "", kind);
@@ -45,7 +53,10 @@ int list_ops(const Format& f) {
 int list_layers(const Format& f) {
   const auto& registry = tenure::LayerRegistry::global();
   Json all = Json::array();
-  if (f.markdown) fmt::print("| layer | configuration with its defaults |\n|---|---|\n");
+  if (f.markdown)
+    fmt::print(
+        "# Layers\n\nWhat `tenure layers --markdown` prints: every layer class of the registry with its configuration.\n\n| layer | configuration "
+        "with its defaults |\n|---|---|\n");
   for (const std::string& name : registry.names()) {
     std::string config = registry.defaults(name);
     if (f.json) all.push_back({{"class_name", name}, {"config", Json::parse(config)}});

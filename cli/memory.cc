@@ -40,16 +40,24 @@ int plan(const std::string& path, int64_t batch, bool training, bool text, bool 
   size_t weights = 0;
   for (const Variable& v : model.variables()) weights += v.spec().bytes();
   if (json) {
-    fmt::print("{}\n", nlohmann::ordered_json{{"batch", batch}, {"training", training}, {"peak_bytes", p.peak_bytes()}, {"arena_bytes", p.arena_bytes},
-                                              {"output_bytes", p.output_bytes}, {"constant_bytes", p.constant_bytes}, {"weight_bytes", weights},
-                                              {"lower_bound", p.lower_bound}, {"traced_ops", p.traced_ops}, {"instructions", p.instructions}}
+    fmt::print("{}\n", nlohmann::ordered_json{{"batch", batch},
+                                              {"training", training},
+                                              {"peak_bytes", p.peak_bytes()},
+                                              {"arena_bytes", p.arena_bytes},
+                                              {"output_bytes", p.output_bytes},
+                                              {"constant_bytes", p.constant_bytes},
+                                              {"weight_bytes", weights},
+                                              {"lower_bound", p.lower_bound},
+                                              {"traced_ops", p.traced_ops},
+                                              {"instructions", p.instructions}}
                            .dump(1));
     return 0;
   }
   fmt::print("{} of {}, batch {}\n", training ? "train step" : "prediction", path, batch);
   fmt::print("  peak a call   {:>14} bytes  {}\n", grouped(static_cast<int64_t>(p.peak_bytes())), "one arena and the outputs: all that a call takes");
   fmt::print("  arena         {:>14} bytes  lower bound of this order {} ({:.3f}x)\n", grouped(static_cast<int64_t>(p.arena_bytes)),
-             grouped(static_cast<int64_t>(p.lower_bound)), p.lower_bound ? static_cast<double>(p.arena_bytes) / static_cast<double>(p.lower_bound) : 1.0);
+             grouped(static_cast<int64_t>(p.lower_bound)),
+             p.lower_bound ? static_cast<double>(p.arena_bytes) / static_cast<double>(p.lower_bound) : 1.0);
   fmt::print("  outputs       {:>14} bytes\n", grouped(static_cast<int64_t>(p.output_bytes)));
   fmt::print("  weights       {:>14} bytes  held by the model\n", grouped(static_cast<int64_t>(weights)));
   fmt::print("  {} ops traced, {} instructions\n", p.traced_ops, p.instructions);
@@ -91,8 +99,8 @@ int check_model(const std::string& path, int64_t iters, const std::string& json_
     row["way"] = w.name;
     all["ways"].push_back(row);
     if (!json) {
-      fmt::print("{:<10} {:>12}  live tensors {} -> {}, bytes {} -> {}, {:.1f} us a call\n", w.name, memory::to_string(s.verdict), s.before.tensors, s.after.tensors,
-                 s.before.live_bytes, s.after.live_bytes, s.micros_per_call);
+      fmt::print("{:<10} {:>12}  live tensors {} -> {}, bytes {} -> {}, {:.1f} us a call\n", w.name, memory::to_string(s.verdict), s.before.tensors,
+                 s.after.tensors, s.before.live_bytes, s.after.live_bytes, s.micros_per_call);
       if (code != 0) fmt::print("{}", s.text());
     }
   }
@@ -130,9 +138,12 @@ void add_memcheck(CLI::App& app, Action& action) {
   auto iters = std::make_shared<int64_t>(160);
   auto json = std::make_shared<bool>(false);
   c->add_option("model", *path, "A .keras file")->required();
-  c->add_option("--iters", *iters, "Judged calls of each way (growth is confirmed at four times as many)")->capture_default_str()->check(CLI::Range(40, 1 << 24));
+  c->add_option("--iters", *iters, "Judged calls of each way (growth is confirmed at four times as many)")
+      ->capture_default_str()
+      ->check(CLI::Range(40, 1 << 24));
   c->add_option("--json", *file, "Write the verdict to a file; '-' prints it")->expected(0, 1)->default_str("-");
-  c->footer("Exit code: 0 clean, 1 leak, 2 inconclusive, 3 could not run.\nExample:\n  tenure memcheck model.keras --iters 1000 --json verdict.json\n");
+  c->footer(
+      "Exit code: 0 clean, 1 leak, 2 inconclusive, 3 could not run.\nExample:\n  tenure memcheck model.keras --iters 1000 --json verdict.json\n");
   c->callback([=, &action] {
     bool print = c->count("--json") > 0 && (file->empty() || *file == "-");
     action = [=] { return check_model(*path, *iters, print ? "" : *file, print); };

@@ -38,7 +38,8 @@ Dataset DataOptions::open(const Shape& image, const std::string& part, bool shuf
     return (shuffle ? d.shuffle(1 << 16, seed) : d).batch(batch).prefetch(4);
   }
   data::ImageFolderOptions o;
-  if (image.rank() != 3) throw Error(Code::Shape, fmt::format("the model takes {}, not images [height, width, channels]; give a .npz", to_string(image)));
+  if (image.rank() != 3)
+    throw Error(Code::Shape, fmt::format("the model takes {}, not images [height, width, channels]; give a .npz", to_string(image)));
   o.image_size = {image[0] < 0 ? 224 : image[0], image[1] < 0 ? 224 : image[1]};
   o.color_mode = image[2] == 1 ? "grayscale" : image[2] == 4 ? "rgba" : "rgb";
   o.seed = seed;
@@ -77,7 +78,8 @@ Tensors inputs_of(const Model& model, const NamedTensors& arrays, const std::str
       if (key == name) x.push_back(t);
   if (x.size() == names.size()) return x;
   if (arrays.size() < names.size())
-    throw Error(Code::InvalidArgument, fmt::format("{}: the model takes {} inputs ({}), the file has {} arrays", path, names.size(), fmt::join(names, ", "), arrays.size()));
+    throw Error(Code::InvalidArgument,
+                fmt::format("{}: the model takes {} inputs ({}), the file has {} arrays", path, names.size(), fmt::join(names, ", "), arrays.size()));
   x.clear();
   for (size_t i = 0; i < names.size(); ++i) x.push_back(arrays[i].second);
   return x;
@@ -170,9 +172,19 @@ struct TrainArgs {
 
 Model small_cnn(const Shape& image, int64_t classes) {
   using namespace tenure::layers;
-  Sequential m{Layer(InputLayer{.shape = image}), Rescaling{.scale = 1.0 / 255}, Conv2D{.filters = 16, .kernel_size = 3, .padding = "same", .use_bias = false},
-               BatchNormalization{.momentum = 0.9}, Activation{.activation = "relu"}, MaxPooling2D{}, Conv2D{.filters = 32, .kernel_size = 3, .padding = "same", .use_bias = false},
-               BatchNormalization{.momentum = 0.9}, Activation{.activation = "relu"}, MaxPooling2D{}, Flatten{}, Dropout{.rate = 0.3}, Dense{.units = 64, .activation = "relu"},
+  Sequential m{Layer(InputLayer{.shape = image}),
+               Rescaling{.scale = 1.0 / 255},
+               Conv2D{.filters = 16, .kernel_size = 3, .padding = "same", .use_bias = false},
+               BatchNormalization{.momentum = 0.9},
+               Activation{.activation = "relu"},
+               MaxPooling2D{},
+               Conv2D{.filters = 32, .kernel_size = 3, .padding = "same", .use_bias = false},
+               BatchNormalization{.momentum = 0.9},
+               Activation{.activation = "relu"},
+               MaxPooling2D{},
+               Flatten{},
+               Dropout{.rate = 0.3},
+               Dense{.units = 64, .activation = "relu"},
                Dense{.units = classes, .activation = "softmax"}};
   return m;
 }
@@ -191,7 +203,8 @@ int train(const TrainArgs& a) {
     model = small_cnn(image, classes);
   }
   if (!model.compiled())
-    model.compile({.optimizer = optimizers::Adam{.learning_rate = a.learning_rate}, .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
+    model.compile(
+        {.optimizer = optimizers::Adam{.learning_rate = a.learning_rate}, .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
   FitOptions o;
   o.epochs = a.epochs;
   if (a.data.validation_split > 0) o.validation_data = ValidationData(a.data.open(image, "validation", false));

@@ -12,13 +12,14 @@ Tensor sinc(Tensor x);
 const Op sinc_op = {
     .name = "sinc",
     .infer = infer_float,
-    .tile = [](const Tile& t) noexcept {
-      auto run = [&]<class T>(T) {
-        for (int64_t i = 0; i < t.n; ++i) t.y<T>()[i] = t.x<T>(0)[i] == 0 ? T(1) : std::sin(t.x<T>(0)[i]) / t.x<T>(0)[i];
-      };
-      if (t.dtype == float64) run(double{});
-      else run(float{});
-    },
+    .tile =
+        [](const Tile& t) noexcept {
+          auto run = [&]<class T>(T) {
+            for (int64_t i = 0; i < t.n; ++i) t.y<T>()[i] = t.x<T>(0)[i] == 0 ? T(1) : std::sin(t.x<T>(0)[i]) / t.x<T>(0)[i];
+          };
+          if (t.dtype == float64) run(double{});
+          else run(float{});
+        },
     .grad = [](const Grad& g) -> Tensors {
       const Tensor& x = g.x(0);
       return {g.dy() * where(equal(x, 0.0), 0.0, (cos(x) - sinc(x)) / x)};

@@ -24,7 +24,8 @@ int main() {
             << "live after call 1001: " << last.tensors << " tensors, " << last.live_bytes << " bytes\n"
             << "traced " << traced << " time, ops dispatched since: " << eager_ops() - dispatched << "\n"
             << apply.plans()[0].text;
-  bool same = first.tensors == last.tensors && first.live_bytes == last.live_bytes && first.objects == last.objects && traced == 1 && eager_ops() == dispatched;
+  bool same = first.tensors == last.tensors && first.live_bytes == last.live_bytes && first.objects == last.objects && traced == 1 &&
+              eager_ops() == dispatched;
   std::cout << (same ? "no leak\n" : "LEAK\n");
   return same ? 0 : 1;
 }

@@ -66,7 +66,10 @@ const std::map<Kind, Make>& cases() {
          f(ones({3}));
          return std::any(f);
        }},
-      {Kind::dataset, [] { return std::any(data::arrays(ones({8, 2})).batch(4)); }},
+      {Kind::dataset,
+       [] {
+         return std::any(data::arrays(ones({8, 2})).batch(4));
+       }},
       {Kind::queue,
        [] {
          auto it = std::make_shared<data::Iterator>(data::arrays(ones({8, 2})).batch(2).open());

@@ -12,9 +12,7 @@ template <class F>
 Error error_of(F f) {
   try {
     f();
-  } catch (const Error& e) {
-    return e;
-  }
+  } catch (const Error& e) { return e; }
   ADD_FAILURE() << "expected an Error";
   return Error(Code::Internal, "none");
 }
@@ -60,7 +58,9 @@ TEST(BadInput, ATracedTensorIsRefusedAfterItsTrace) {
 }
 
 TEST(BadInput, ALossThatIsNotANumberNamesTheFirstLayerOnRequest) {
-  Sequential model({layers::InputLayer{.shape = {4}}, layers::Dense{.units = 3, .name = "fine"}, layers::Dense{.units = 2, .name = "broken"}, layers::Dense{.units = 1}}, "m");
+  Sequential model({layers::InputLayer{.shape = {4}}, layers::Dense{.units = 3, .name = "fine"}, layers::Dense{.units = 2, .name = "broken"},
+                    layers::Dense{.units = 1}},
+                   "m");
   model.compile({.optimizer = "sgd", .loss = "mse"});
   Layer broken = model.get_layer("broken");
   Tensors w = broken.get_weights();

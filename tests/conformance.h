@@ -1,4 +1,4 @@
-// Specimens: the inputs on which an op is checked, in the small language of docs/ops.md.
+// Specimens: the inputs on which an op is checked, in the small language of docs/specimens.md.
 #pragma once
 
 #include <cctype>
@@ -97,8 +97,9 @@ class Parser {
   }
 
   static DType dtype(std::string_view name) {
-    constexpr std::pair<std::string_view, DType> names[] = {{"f32", float32}, {"f64", float64}, {"bf16", bfloat16}, {"f16", float16}, {"i8", int8}, {"u8", uint8},
-                                                            {"i16", int16}, {"i32", int32}, {"i64", int64}, {"u32", uint32}, {"u64", uint64}, {"b", bool_}};
+    constexpr std::pair<std::string_view, DType> names[] = {{"f32", float32}, {"f64", float64}, {"bf16", bfloat16}, {"f16", float16},
+                                                            {"i8", int8},     {"u8", uint8},    {"i16", int16},     {"i32", int32},
+                                                            {"i64", int64},   {"u32", uint32},  {"u64", uint64},    {"b", bool_}};
     for (auto& [text, t] : names)
       if (text == name) return t;
     fail(Code::InvalidArgument, "specimen: expected an element type such as f32, got '{}'", name);
@@ -146,7 +147,9 @@ class Attrs {
   }
   Attrs(const Attrs&) = delete;
   Attrs& operator=(const Attrs&) = delete;
-  ~Attrs() { if (p_) type_->destroy(p_); }
+  ~Attrs() {
+    if (p_) type_->destroy(p_);
+  }
   AttrRef ref() const { return {p_, type_}; }
 
  private:

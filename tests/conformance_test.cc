@@ -74,9 +74,7 @@ bool accepts(const Op& op, const void* attrs, const std::vector<Spec>& xs) {
   try {
     infer(op, attrs, xs);
     return true;
-  } catch (const Error&) {
-    return false;
-  }
+  } catch (const Error&) { return false; }
 }
 
 // A graph as it was traced, node by node through the eager path.
@@ -133,9 +131,7 @@ class Bench {
   void guarded(Check check, F f) {
     try {
       f();
-    } catch (const std::exception& e) {
-      report(check, false, e.what());
-    }
+    } catch (const std::exception& e) { report(check, false, e.what()); }
   }
   void report(Check check, bool ok, const std::string& why) {
     ++(ok ? row_.passed : row_.failed)[check];
@@ -233,7 +229,8 @@ class Bench {
     Specimen wide = c, narrow = c;
     bool any = false;
     for (size_t i = 0; i < c.inputs.size(); ++i)
-      if (DType t = c.inputs[i].spec.dtype; t == float32 || t == float64) wide.inputs[i].spec.dtype = float64, narrow.inputs[i].spec.dtype = float32, any = true;
+      if (DType t = c.inputs[i].spec.dtype; t == float32 || t == float64)
+        wide.inputs[i].spec.dtype = float64, narrow.inputs[i].spec.dtype = float32, any = true;
     auto specs = [](const Specimen& s) {
       std::vector<Spec> out;
       for (const Input& in : s.inputs) out.push_back(in.spec);
@@ -317,13 +314,15 @@ class Bench {
     size_t g = 0;
     for (size_t i = 0; i < xs.size(); ++i) {
       if (!is_float(xs[i].dtype())) continue;
-      report(differentiates, grads[g].spec() == xs[i].spec(), fmt::format("the gradient of input {} is {}, not {}", i, grads[g].spec(), xs[i].spec()));
+      report(differentiates, grads[g].spec() == xs[i].spec(),
+             fmt::format("the gradient of input {} is {}, not {}", i, grads[g].spec(), xs[i].spec()));
       std::vector<double> got = values_of(grads[g++]);
       double scale = 1;
       for (double v : got) scale = std::max(scale, std::fabs(v));
       for (size_t k : positions(got.size())) {
         double want = central(xs, i, k, step, [&](const Tensors& at) { return weighted_value(attrs, at, cots); });
-        report(differentiates, std::fabs(got[k] - want) <= tolerance * scale, fmt::format("input {} at {}: {} by the op, {} by differences", i, k, got[k], want));
+        report(differentiates, std::fabs(got[k] - want) <= tolerance * scale,
+               fmt::format("input {} at {}: {} by the op, {} by differences", i, k, got[k], want));
       }
     }
   }
@@ -363,7 +362,8 @@ class Bench {
   void compare_types(AttrRef attrs, const Tensors& narrow, const Tensors& wide) {
     Tensors rounded;  // the same values, as float32 has them
     for (size_t i = 0; i < wide.size(); ++i) rounded.push_back(is_float(wide[i].dtype()) ? make(values_of(narrow[i]), wide[i].spec()) : wide[i]);
-    Tensors a = tape_gradient(attrs, narrow, cotangents(call(op_, attrs, narrow))), b = tape_gradient(attrs, rounded, cotangents(call(op_, attrs, rounded)));
+    Tensors a = tape_gradient(attrs, narrow, cotangents(call(op_, attrs, narrow))),
+            b = tape_gradient(attrs, rounded, cotangents(call(op_, attrs, rounded)));
     for (size_t i = 0; i < a.size(); ++i) {
       double d = difference(values_of(a[i]), values_of(b[i]));
       report(agrees, d <= 1e-4, fmt::format("gradient {} differs by {}", i, d));
@@ -383,7 +383,8 @@ bool claims(const Op& op, int check) {
 
 // What an op's specimens lack, of what it takes.
 std::vector<std::string> missing_kinds(const Op& op) {
-  bool zero = false, odd = false, broadcast = false, rank1 = false, rank4 = false, has64 = false, takes1 = false, takes4 = false, takes64 = false, takes0 = false, inputs = false;
+  bool zero = false, odd = false, broadcast = false, rank1 = false, rank4 = false, has64 = false, takes1 = false, takes4 = false, takes64 = false,
+       takes0 = false, inputs = false;
   for (const Specimen& c : specimens_of(op)) {
     Attrs attrs(op, c.attrs);
     std::vector<Spec> xs, ones, fours, wide, none;
@@ -431,14 +432,14 @@ TEST(Conformance, EveryOpPassesEveryCheckOnItsSpecimens) {
     for (const Specimen& c : specimens_of(*op)) {
       try {
         Bench(*op, row).specimen(c);
-      } catch (const std::exception& e) {
-        ADD_FAILURE() << op->name << " on '" << c.text << "': " << e.what();
-      }
+      } catch (const std::exception& e) { ADD_FAILURE() << op->name << " on '" << c.text << "': " << e.what(); }
     }
     table += fmt::format("{:<32}", op->name);
     for (int k = 0; k < checks; ++k) {
       bool empty = row.passed[k] + row.failed[k] == 0;
-      table += fmt::format("{:>10}", row.failed[k] ? fmt::format("{} BAD", row.failed[k]) : empty ? (claims(*op, k) ? "EMPTY" : "-") : std::to_string(row.passed[k]));
+      table += fmt::format("{:>10}", row.failed[k] ? fmt::format("{} BAD", row.failed[k])
+                                     : empty       ? (claims(*op, k) ? "EMPTY" : "-")
+                                                   : std::to_string(row.passed[k]));
       if (empty && claims(*op, k)) ADD_FAILURE() << op->name << ": no specimen exercises '" << check_names[k] << "'";
     }
     table += '\n';
@@ -456,12 +457,13 @@ TEST(Conformance, SpecimensHoldZeroSizesOddSizesBroadcastingRanksAndFloat64) {
 const Op wrong_gradient = {
     .name = "wrong_gradient",
     .infer = infer_float,
-    .tile = [](const Tile& t) noexcept {
-      for (int64_t i = 0; i < t.n; ++i) {
-        if (t.dtype == float64) t.y<double>()[i] = t.x<double>(0)[i] * 3;
-        else t.y<float>()[i] = t.x<float>(0)[i] * 3;
-      }
-    },
+    .tile =
+        [](const Tile& t) noexcept {
+          for (int64_t i = 0; i < t.n; ++i) {
+            if (t.dtype == float64) t.y<double>()[i] = t.x<double>(0)[i] * 3;
+            else t.y<float>()[i] = t.x<float>(0)[i] * 3;
+          }
+        },
     .grad = [](const Grad& g) -> Tensors { return {multiply(g.dy(), 2.0)}; },
     .traits = elementwise | inplace,
     .specimens = "f32[5]",

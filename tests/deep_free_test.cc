@@ -19,10 +19,14 @@ void on_small_stack(std::function<void()> f) {
   ASSERT_EQ(pthread_attr_init(&attributes), 0);
   ASSERT_EQ(pthread_attr_setstacksize(&attributes, kStack), 0);
   pthread_t thread;
-  ASSERT_EQ(pthread_create(&thread, &attributes, [](void* p) -> void* {
-              (*static_cast<std::function<void()>*>(p))();
-              return nullptr;
-            }, &f), 0);
+  ASSERT_EQ(pthread_create(
+                &thread, &attributes,
+                [](void* p) -> void* {
+                  (*static_cast<std::function<void()>*>(p))();
+                  return nullptr;
+                },
+                &f),
+            0);
   pthread_join(thread, nullptr);
   pthread_attr_destroy(&attributes);
 }
@@ -96,7 +100,8 @@ TEST(DeepFree, FiveMillionMixedEdgesOnASmallStack) {
   memory::Now after = memory::now();
   EXPECT_EQ(after.objects, before.objects);
   EXPECT_EQ(after.live_bytes, before.live_bytes);
-  std::printf("%lld edges freed on a stack of %zu KiB: %.3f us each\n", static_cast<long long>(f.edges), kStack >> 10, 1e6 * f.seconds / static_cast<double>(f.edges));
+  std::printf("%lld edges freed on a stack of %zu KiB: %.3f us each\n", static_cast<long long>(f.edges), kStack >> 10,
+              1e6 * f.seconds / static_cast<double>(f.edges));
 }
 
 }  // namespace

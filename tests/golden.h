@@ -48,7 +48,8 @@ class File {
  public:
   explicit File(const std::string& name) : npz_(std::string(TENURE_SOURCE_DIR "/tests/reference/") + name) {
     files::Array cases = npz_.read("cases");
-    Json list = Json::parse(reinterpret_cast<const char*>(cases.bytes.data()), reinterpret_cast<const char*>(cases.bytes.data()) + cases.bytes.size());
+    Json list =
+        Json::parse(reinterpret_cast<const char*>(cases.bytes.data()), reinterpret_cast<const char*>(cases.bytes.data()) + cases.bytes.size());
     for (Json& e : list) this->cases.emplace_back(npz_, std::move(e));
   }
   std::vector<Case> cases;

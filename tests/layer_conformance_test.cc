@@ -14,24 +14,30 @@ namespace tenure {
 namespace {
 
 struct Specimen {
-  std::string config;          // JSON, without name, trainable and dtype
-  std::vector<Spec> inputs;    // integers are drawn from 0 to 4
+  std::string config;        // JSON, without name, trainable and dtype
+  std::vector<Spec> inputs;  // integers are drawn from 0 to 4
 };
 
 const Spec kImage{{2, 6, 5, 4}, float32}, kMatrix{{3, 4}, float32}, kSeries{{2, 5, 4}, float32};
 
 std::map<std::string, std::vector<Specimen>> specimens() {
   return {
-      {"Dense", {{R"({"units": 3, "activation": "tanh"})", {kMatrix}}, {R"({"units": 3, "use_bias": false, "kernel_regularizer": {"class_name": "L2", "config": {"l2": 0.1}}})", {kSeries}}}},
+      {"Dense",
+       {{R"({"units": 3, "activation": "tanh"})", {kMatrix}},
+        {R"({"units": 3, "use_bias": false, "kernel_regularizer": {"class_name": "L2", "config": {"l2": 0.1}}})", {kSeries}}}},
       {"Embedding", {{R"({"input_dim": 5, "output_dim": 3})", {{{3, 4}, int32}}}}},
       {"Identity", {{"{}", {kSeries}}}},
       {"InputLayer", {{R"({"batch_shape": [null, 4]})", {kMatrix}}}},
       {"Dropout", {{R"({"rate": 0.5, "seed": 3})", {kMatrix}}, {R"({"rate": 0.5, "noise_shape": [null, 1, 4]})", {kSeries}}}},
-      {"Conv2D", {{R"({"filters": 3, "kernel_size": [3, 2], "padding": "same", "activation": "relu"})", {kImage}},
-                  {R"({"filters": 4, "kernel_size": 3, "strides": 2, "groups": 2})", {kImage}},
-                  {R"({"filters": 3, "kernel_size": 2, "data_format": "channels_first"})", {{{2, 4, 6, 5}, float32}}}}},
-      {"DepthwiseConv2D", {{R"({"kernel_size": 3, "depth_multiplier": 2})", {kImage}}, {R"({"kernel_size": 2, "data_format": "channels_first"})", {{{2, 4, 6, 5}, float32}}}}},
-      {"MaxPooling2D", {{"{}", {kImage}}, {R"({"pool_size": 3, "strides": 1, "padding": "same"})", {kImage}}, {R"({"data_format": "channels_first"})", {kImage}}}},
+      {"Conv2D",
+       {{R"({"filters": 3, "kernel_size": [3, 2], "padding": "same", "activation": "relu"})", {kImage}},
+        {R"({"filters": 4, "kernel_size": 3, "strides": 2, "groups": 2})", {kImage}},
+        {R"({"filters": 3, "kernel_size": 2, "data_format": "channels_first"})", {{{2, 4, 6, 5}, float32}}}}},
+      {"DepthwiseConv2D",
+       {{R"({"kernel_size": 3, "depth_multiplier": 2})", {kImage}},
+        {R"({"kernel_size": 2, "data_format": "channels_first"})", {{{2, 4, 6, 5}, float32}}}}},
+      {"MaxPooling2D",
+       {{"{}", {kImage}}, {R"({"pool_size": 3, "strides": 1, "padding": "same"})", {kImage}}, {R"({"data_format": "channels_first"})", {kImage}}}},
       {"AveragePooling2D", {{"{}", {kImage}}, {R"({"pool_size": [2, 3], "strides": [1, 2], "padding": "same"})", {kImage}}}},
       {"GlobalMaxPooling1D", {{"{}", {kSeries}}, {R"({"keepdims": true})", {kSeries}}}},
       {"GlobalMaxPooling2D", {{"{}", {kImage}}, {R"({"data_format": "channels_first", "keepdims": true})", {kImage}}}},
@@ -55,7 +61,8 @@ std::map<std::string, std::vector<Specimen>> specimens() {
       {"Flatten", {{"{}", {kImage}}, {R"({"data_format": "channels_first"})", {kImage}}}},
       {"Reshape", {{R"({"target_shape": [2, -1, 2]})", {kSeries}}}},
       {"Permute", {{R"({"dims": [3, 1, 2]})", {kImage}}}},
-      {"ZeroPadding2D", {{"{}", {kImage}}, {R"({"padding": [[0, 1], [2, 1]]})", {kImage}}, {R"({"padding": 2, "data_format": "channels_first"})", {kImage}}}},
+      {"ZeroPadding2D",
+       {{"{}", {kImage}}, {R"({"padding": [[0, 1], [2, 1]]})", {kImage}}, {R"({"padding": 2, "data_format": "channels_first"})", {kImage}}}},
       {"Rescaling", {{R"({"scale": 0.5, "offset": 1.0})", {kMatrix}}, {R"({"scale": [1, 2, 3, 4]})", {kMatrix}}}},
   };
 }
@@ -147,8 +154,11 @@ void calls_grow_nothing(const std::string& c, const Specimen& s) {
 }
 
 TEST(LayerConformance, EveryLayerPassesEveryCheck) {
-  const std::pair<const char*, std::function<void(const std::string&, const Specimen&)>> checks[] = {
-      {"config", config_goes_round}, {"shapes", shapes_are_inferred}, {"traced", traced_is_eager}, {"step", a_step_lowers_the_loss}, {"steady", calls_grow_nothing}};
+  const std::pair<const char*, std::function<void(const std::string&, const Specimen&)>> checks[] = {{"config", config_goes_round},
+                                                                                                     {"shapes", shapes_are_inferred},
+                                                                                                     {"traced", traced_is_eager},
+                                                                                                     {"step", a_step_lowers_the_loss},
+                                                                                                     {"steady", calls_grow_nothing}};
   auto table = specimens();
   std::printf("%-24s", "layer");
   for (auto& [name, check] : checks) std::printf(" %-8s", name);
@@ -166,9 +176,7 @@ TEST(LayerConformance, EveryLayerPassesEveryCheck) {
         int failures = testing::UnitTest::GetInstance()->current_test_info()->result()->total_part_count();
         try {
           check(c, s);
-        } catch (const Error& e) {
-          ADD_FAILURE() << e.what();
-        }
+        } catch (const Error& e) { ADD_FAILURE() << e.what(); }
         good &= testing::UnitTest::GetInstance()->current_test_info()->result()->total_part_count() == failures;
         ++ran;
       }

@@ -80,12 +80,11 @@ TEST(LayersGolden, ValuesGradientsAndStatisticsAreThoseOfKeras) {
       }
       Variables weights = layer.weights();
       for (size_t k = 0; k < weights.size(); ++k)
-        if (c.has("after" + std::to_string(k))) EXPECT_LE(difference(weights[k].value(), c["after" + std::to_string(k)]), kTolerance) << weights[k].name();
+        if (c.has("after" + std::to_string(k)))
+          EXPECT_LE(difference(weights[k].value(), c["after" + std::to_string(k)]), kTolerance) << weights[k].name();
       layer.set_weights(c.all("w"));
       check_gradients(c, layer, inputs);
-    } catch (const Error& e) {
-      ADD_FAILURE() << e.what();
-    }
+    } catch (const Error& e) { ADD_FAILURE() << e.what(); }
   }
   EXPECT_GE(classes.size(), 28u);
 }

@@ -26,9 +26,13 @@ using conformance::values_of;
 
 bool has(const Json& a, const char* key) { return a.contains(key) && !a[key].is_null(); }
 template <class T>
-T get(const Json& a, const char* key, T otherwise) { return has(a, key) ? a[key].get<T>() : otherwise; }
+T get(const Json& a, const char* key, T otherwise) {
+  return has(a, key) ? a[key].get<T>() : otherwise;
+}
 template <class T>
-std::vector<T> list(const Json& v) { return v.is_array() ? v.get<std::vector<T>>() : std::vector<T>{v.get<T>()}; }
+std::vector<T> list(const Json& v) {
+  return v.is_array() ? v.get<std::vector<T>>() : std::vector<T>{v.get<T>()};
+}
 Axes axes(const Json& a) { return has(a, "axis") ? list<int>(a["axis"]) : Axes{}; }
 std::optional<int> axis(const Json& a) { return has(a, "axis") ? std::optional<int>(a["axis"].get<int>()) : std::nullopt; }
 Shape shape(const Json& v) { return Shape(std::span<const int64_t>(v.get<std::vector<int64_t>>())); }
@@ -38,30 +42,73 @@ Tensors one(Tensor t) { return {std::move(t)}; }
 using Call = std::function<Tensors(Tensors x, const Json& a, const std::vector<std::string>& args)>;
 
 template <class F>
-Call unary(F f) { return [f](Tensors x, const Json&, auto&) { return one(f(x[0])); }; }
+Call unary(F f) {
+  return [f](Tensors x, const Json&, auto&) { return one(f(x[0])); };
+}
 template <class F>
-Call binary(F f) { return [f](Tensors x, const Json&, auto&) { return one(f(x[0], x[1])); }; }
+Call binary(F f) {
+  return [f](Tensors x, const Json&, auto&) { return one(f(x[0], x[1])); };
+}
 template <class F>
-Call reduction(F f) { return [f](Tensors x, const Json& a, auto&) { return one(f(x[0], axes(a), get(a, "keepdims", false))); }; }
+Call reduction(F f) {
+  return [f](Tensors x, const Json& a, auto&) { return one(f(x[0], axes(a), get(a, "keepdims", false))); };
+}
 template <class F>
-Call place(F f) { return [f](Tensors x, const Json& a, auto&) { return one(f(x[0], axis(a), get(a, "keepdims", false))); }; }
+Call place(F f) {
+  return [f](Tensors x, const Json& a, auto&) { return one(f(x[0], axis(a), get(a, "keepdims", false))); };
+}
 
 // ---- the table of ops --------------------------------------------------------------------------------------------------------
 
 void add_math(std::map<std::string, Call>& t) {
   t["add"] = binary(add), t["subtract"] = binary(subtract), t["multiply"] = binary(multiply), t["divide"] = binary(divide);
-  t["maximum"] = binary(maximum), t["minimum"] = binary(minimum), t["floor_divide"] = binary(floor_divide), t["mod"] = binary(mod), t["power"] = binary(power);
+  t["maximum"] = binary(maximum), t["minimum"] = binary(minimum), t["floor_divide"] = binary(floor_divide), t["mod"] = binary(mod),
+  t["power"] = binary(power);
   t["equal"] = binary(equal), t["not_equal"] = binary(not_equal), t["less"] = binary(less), t["less_equal"] = binary(less_equal);
   t["greater"] = binary(greater), t["greater_equal"] = binary(greater_equal);
-  t["logical_and"] = binary(logical_and), t["logical_or"] = binary(logical_or), t["logical_xor"] = binary(logical_xor), t["logical_not"] = unary(logical_not);
+  t["logical_and"] = binary(logical_and), t["logical_or"] = binary(logical_or), t["logical_xor"] = binary(logical_xor),
+  t["logical_not"] = unary(logical_not);
   using Unary = Tensor (*)(Tensor);
-  const std::pair<const char*, Unary> functions[] = {
-      {"abs", abs}, {"negative", negative}, {"sign", sign}, {"square", square}, {"sqrt", sqrt}, {"rsqrt", rsqrt}, {"reciprocal", reciprocal}, {"exp", exp},
-      {"expm1", expm1}, {"log", log}, {"log1p", log1p}, {"sin", sin}, {"cos", cos}, {"tan", tan}, {"arcsin", arcsin}, {"arccos", arccos}, {"arctan", arctan},
-      {"sinh", sinh}, {"cosh", cosh}, {"tanh", tanh}, {"erf", erf}, {"floor", floor}, {"ceil", ceil}, {"round", round}, {"isnan", isnan}, {"isinf", isinf},
-      {"isfinite", isfinite}, {"relu", relu}, {"relu6", relu6}, {"selu", selu}, {"silu", silu}, {"softplus", softplus}, {"softsign", softsign},
-      {"sigmoid", sigmoid}, {"hard_sigmoid", hard_sigmoid}, {"hard_silu", hard_silu}, {"hard_tanh", hard_tanh}, {"log_sigmoid", log_sigmoid}, {"mish", mish},
-      {"tanh_shrink", tanh_shrink}};
+  const std::pair<const char*, Unary> functions[] = {{"abs", abs},
+                                                     {"negative", negative},
+                                                     {"sign", sign},
+                                                     {"square", square},
+                                                     {"sqrt", sqrt},
+                                                     {"rsqrt", rsqrt},
+                                                     {"reciprocal", reciprocal},
+                                                     {"exp", exp},
+                                                     {"expm1", expm1},
+                                                     {"log", log},
+                                                     {"log1p", log1p},
+                                                     {"sin", sin},
+                                                     {"cos", cos},
+                                                     {"tan", tan},
+                                                     {"arcsin", arcsin},
+                                                     {"arccos", arccos},
+                                                     {"arctan", arctan},
+                                                     {"sinh", sinh},
+                                                     {"cosh", cosh},
+                                                     {"tanh", tanh},
+                                                     {"erf", erf},
+                                                     {"floor", floor},
+                                                     {"ceil", ceil},
+                                                     {"round", round},
+                                                     {"isnan", isnan},
+                                                     {"isinf", isinf},
+                                                     {"isfinite", isfinite},
+                                                     {"relu", relu},
+                                                     {"relu6", relu6},
+                                                     {"selu", selu},
+                                                     {"silu", silu},
+                                                     {"softplus", softplus},
+                                                     {"softsign", softsign},
+                                                     {"sigmoid", sigmoid},
+                                                     {"hard_sigmoid", hard_sigmoid},
+                                                     {"hard_silu", hard_silu},
+                                                     {"hard_tanh", hard_tanh},
+                                                     {"log_sigmoid", log_sigmoid},
+                                                     {"mish", mish},
+                                                     {"tanh_shrink", tanh_shrink}};
   for (auto& [name, f] : functions) t[name] = unary(f);
   t["clip"] = [](Tensors x, const Json& a, auto&) { return one(clip(x[0], a["x_min"], a["x_max"])); };
   t["leaky_relu"] = [](Tensors x, const Json& a, auto&) { return one(leaky_relu(x[0], get(a, "negative_slope", 0.2))); };
@@ -74,8 +121,8 @@ void add_math(std::map<std::string, Call>& t) {
 
 void add_reductions(std::map<std::string, Call>& t) {
   using Reduce = Tensor (*)(Tensor, const Axes&, bool);
-  const std::pair<const char*, Reduce> reductions[] = {{"sum", sum}, {"mean", mean}, {"prod", prod}, {"max", max}, {"min", min}, {"var", var},
-                                                       {"std", std}, {"any", any}, {"all", all}, {"logsumexp", logsumexp}};
+  const std::pair<const char*, Reduce> reductions[] = {{"sum", sum}, {"mean", mean}, {"prod", prod}, {"max", max}, {"min", min},
+                                                       {"var", var}, {"std", std},   {"any", any},   {"all", all}, {"logsumexp", logsumexp}};
   for (auto& [name, f] : reductions) t[name] = reduction(f);
   t["argmax"] = place(argmax), t["argmin"] = place(argmin);
   t["cumsum"] = [](Tensors x, const Json& a, auto&) { return one(cumsum(x[0], get(a, "axis", 0))); };
@@ -139,7 +186,8 @@ void add_shapes(std::map<std::string, Call>& t) {
   t["repeat"] = [](Tensors x, const Json& a, auto&) { return one(repeat(x[0], a["repeats"], a["axis"])); };
   t["flip"] = [](Tensors x, const Json& a, auto&) { return one(flip(x[0], axes(a))); };
   t["pad"] = [](Tensors x, const Json& a, auto&) {
-    return one(pad(x[0], a["pad_width"].get<std::vector<std::pair<int64_t, int64_t>>>(), get<std::string>(a, "mode", "constant"), get(a, "constant_values", 0.0)));
+    return one(pad(x[0], a["pad_width"].get<std::vector<std::pair<int64_t, int64_t>>>(), get<std::string>(a, "mode", "constant"),
+                   get(a, "constant_values", 0.0)));
   };
   t["one_hot"] = [](Tensors x, const Json& a, auto&) {
     return one(one_hot(x[0], a["num_classes"], get(a, "axis", -1), dtype_from(get<std::string>(a, "dtype", "float32"))));
@@ -158,7 +206,8 @@ void add_networks(std::map<std::string, Call>& t) {
   auto conv = [](bool depthwise) {
     return [depthwise](Tensors x, const Json& a, auto&) {
       std::string padding = get<std::string>(a, "padding", "valid");
-      ConvOptions o{.strides = has(a, "strides") ? pair(a["strides"]) : Pair(1), .padding = padding,
+      ConvOptions o{.strides = has(a, "strides") ? pair(a["strides"]) : Pair(1),
+                    .padding = padding,
                     .dilation_rate = has(a, "dilation_rate") ? pair(a["dilation_rate"]) : Pair(1),
                     .groups = depthwise ? 1 : x[0].dim(-1) / std::max<int64_t>(1, x[1].dim(2))};
       return one(depthwise ? depthwise_conv2d(x[0], x[1], o) : conv2d(x[0], x[1], o));
@@ -168,7 +217,9 @@ void add_networks(std::map<std::string, Call>& t) {
   auto pool = [](Tensor (*f)(Tensor, const PoolOptions&)) {
     return [f](Tensors x, const Json& a, auto&) {
       std::string padding = get<std::string>(a, "padding", "valid");
-      return one(f(x[0], {.pool_size = pair(a["pool_size"]), .strides = has(a, "strides") ? std::optional<Pair>(pair(a["strides"])) : std::nullopt, .padding = padding}));
+      return one(f(x[0], {.pool_size = pair(a["pool_size"]),
+                          .strides = has(a, "strides") ? std::optional<Pair>(pair(a["strides"])) : std::nullopt,
+                          .padding = padding}));
     };
   };
   t["max_pool"] = pool(max_pool2d), t["average_pool"] = pool(average_pool2d);
@@ -182,8 +233,12 @@ void add_networks(std::map<std::string, Call>& t) {
   t["softmax"] = [](Tensors x, const Json& a, auto&) { return one(softmax(x[0], a["axis"])); };
   t["log_softmax"] = [](Tensors x, const Json& a, auto&) { return one(log_softmax(x[0], a["axis"])); };
   t["binary_crossentropy"] = [](Tensors x, const Json& a, auto&) { return one(binary_crossentropy(x[0], x[1], a["from_logits"])); };
-  t["categorical_crossentropy"] = [](Tensors x, const Json& a, auto&) { return one(categorical_crossentropy(x[0], x[1], a["from_logits"], get(a, "axis", -1))); };
-  t["sparse_categorical_crossentropy"] = [](Tensors x, const Json& a, auto&) { return one(sparse_categorical_crossentropy(x[0], x[1], a["from_logits"])); };
+  t["categorical_crossentropy"] = [](Tensors x, const Json& a, auto&) {
+    return one(categorical_crossentropy(x[0], x[1], a["from_logits"], get(a, "axis", -1)));
+  };
+  t["sparse_categorical_crossentropy"] = [](Tensors x, const Json& a, auto&) {
+    return one(sparse_categorical_crossentropy(x[0], x[1], a["from_logits"]));
+  };
   t["resize"] = [](Tensors x, const Json& a, auto&) {
     std::string how = get<std::string>(a, "interpolation", "bilinear");
     return one(resize(x[0], pair(a["size"]), how, get(a, "antialias", false)));
@@ -201,8 +256,8 @@ const std::map<std::string, Call>& table() {
 
 // Recorded from Keras for later; Tenure does not have them yet.
 bool not_yet(const std::string& op, const std::string& name) {
-  static const std::set<std::string> ops = {"arctan2", "exp2", "log2", "log10", "arcsinh", "arccosh", "arctanh", "erfinv", "trunc", "soft_shrink", "hard_shrink",
-                                            "squareplus", "sparse_plus", "threshold", "triu", "tril"};
+  static const std::set<std::string> ops = {"arctan2", "exp2",        "log2",        "log10",      "arcsinh",     "arccosh",   "arctanh", "erfinv",
+                                            "trunc",   "soft_shrink", "hard_shrink", "squareplus", "sparse_plus", "threshold", "triu",    "tril"};
   return ops.count(op) || name == "softmax/two";  // softmax over two axes at once
 }
 
@@ -243,9 +298,7 @@ class Golden {
       try {
         one(c, call->second);
         ++ran;
-      } catch (const std::exception& e) {
-        ADD_FAILURE() << e.what();
-      }
+      } catch (const std::exception& e) { ADD_FAILURE() << e.what(); }
     }
     std::printf("%d cases compared with Keras, %d of ops that Tenure does not have yet\n", ran, skipped);
   }
@@ -325,9 +378,7 @@ class Promotion : public testing::Test {
       for (auto& [b, want] : row.items()) {
         try {
           EXPECT_EQ(to_string(f(ones_of(a), ones_of(b)).dtype()), text(want)) << name << " of " << a << " and " << b;
-        } catch (const Error& e) {
-          ADD_FAILURE() << name << " of " << a << " and " << b << ": " << e.what();
-        }
+        } catch (const Error& e) { ADD_FAILURE() << name << " of " << a << " and " << b << ": " << e.what(); }
       }
   }
   template <class F>

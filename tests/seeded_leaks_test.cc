@@ -17,7 +17,8 @@ std::string report_of(const memory::Steadiness& s) { return s.text(); }
 void expect_found(Program seeded, Program clean, std::initializer_list<std::string_view> names) {
   memory::Steadiness found = memory::steadiness(seeded);
   EXPECT_EQ(found.verdict, memory::Verdict::leak) << report_of(found);
-  for (std::string_view name : names) EXPECT_NE(report_of(found).find(name), std::string::npos) << "expected '" << name << "' in\n" << report_of(found);
+  for (std::string_view name : names)
+    EXPECT_NE(report_of(found).find(name), std::string::npos) << "expected '" << name << "' in\n" << report_of(found);
   memory::Steadiness none = memory::steadiness(clean);
   EXPECT_EQ(none.verdict, memory::Verdict::clean) << report_of(none);
   EXPECT_TRUE(memory::audit().ok());

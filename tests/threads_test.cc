@@ -13,8 +13,8 @@ namespace tenure {
 namespace {
 
 Model small_cnn() {
-  return Sequential({layers::InputLayer{.shape = {12, 12, 1}}, layers::Conv2D{.filters = 4, .kernel_size = 3, .activation = "relu"}, layers::MaxPooling2D{},
-                     layers::Flatten{}, layers::Dense{.units = 5, .activation = "softmax"}});
+  return Sequential({layers::InputLayer{.shape = {12, 12, 1}}, layers::Conv2D{.filters = 4, .kernel_size = 3, .activation = "relu"},
+                     layers::MaxPooling2D{}, layers::Flatten{}, layers::Dense{.units = 5, .activation = "softmax"}});
 }
 
 size_t thread_count() {
@@ -39,8 +39,7 @@ TEST(Threads, EightCallersOfOneModelGetTheSameNumbersAndFewThreads) {
           if (std::abs(y[k] - expected[k]) > 1e-6f) ++wrong;
         if (i == 25) {
           size_t now = thread_count(), seen = most.load();
-          while (now > seen && !most.compare_exchange_weak(seen, now)) {
-          }
+          while (now > seen && !most.compare_exchange_weak(seen, now)) {}
         }
       }
     });

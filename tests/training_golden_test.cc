@@ -24,9 +24,7 @@ void each_case(const std::string& kind, F&& f) {
     ++n;
     try {
       f(c);
-    } catch (const Error& e) {
-      ADD_FAILURE() << e.what();
-    }
+    } catch (const Error& e) { ADD_FAILURE() << e.what(); }
   }
   EXPECT_GT(n, 0);
 }
@@ -51,7 +49,8 @@ TEST(TrainingGolden, OptimizersTakeKerasSteps) {
       if (k % 2) step(c[prefix + "0"], c[prefix + "1"]);
       else optimizer.apply({c[prefix + "0"], c[prefix + "1"]}, variables);
       for (size_t v = 0; v < variables.size(); ++v)
-        EXPECT_LE(difference(variables[v].value(), c["value" + std::to_string(k) + "_" + std::to_string(v)]), kTolerance) << "step " << k << ", variable " << v;
+        EXPECT_LE(difference(variables[v].value(), c["value" + std::to_string(k) + "_" + std::to_string(v)]), kTolerance)
+            << "step " << k << ", variable " << v;
     }
     Variables state = optimizer.variables();
     ASSERT_EQ(state.size(), c.entry["state"].size());
@@ -132,7 +131,8 @@ TEST(TrainingGolden, FitLeavesKerasWeightsAndHistory) {
     Results r = model.evaluate(x, y, {.batch_size = f["batch_size"].get<int64_t>(), .verbose = 0});
     Tensor evaluate = c["evaluate"];
     ASSERT_EQ(static_cast<int64_t>(r.items.size()), evaluate.size());
-    for (int64_t k = 0; k < evaluate.size(); ++k) EXPECT_NEAR(r.items[static_cast<size_t>(k)].second, evaluate.at(k), 10 * kTolerance) << r.items[static_cast<size_t>(k)].first;
+    for (int64_t k = 0; k < evaluate.size(); ++k)
+      EXPECT_NEAR(r.items[static_cast<size_t>(k)].second, evaluate.at(k), 10 * kTolerance) << r.items[static_cast<size_t>(k)].first;
   });
 }
 

@@ -8,7 +8,8 @@ namespace {
 
 Model network() {
   return Sequential({layers::InputLayer{.shape = {8, 8, 2}}, layers::Conv2D{.filters = 4, .kernel_size = 3, .padding = "same", .use_bias = false},
-                     layers::BatchNormalization{}, layers::ReLU{}, layers::MaxPooling2D{}, layers::Flatten{}, layers::Dropout{.rate = 0.2}, layers::Dense{.units = 3}});
+                     layers::BatchNormalization{}, layers::ReLU{}, layers::MaxPooling2D{}, layers::Flatten{}, layers::Dropout{.rate = 0.2},
+                     layers::Dense{.units = 3}});
 }
 
 class Watch : public CallbackBase {
@@ -81,9 +82,7 @@ TEST(TrainingSteady, ABudgetTooSmallForAStepLeavesEverythingAsItWas) {
   try {
     model.train_on_batch(x, y);
     ADD_FAILURE() << "expected OutOfMemory";
-  } catch (const Error& e) {
-    EXPECT_EQ(e.code(), Code::OutOfMemory) << e.what();
-  }
+  } catch (const Error& e) { EXPECT_EQ(e.code(), Code::OutOfMemory) << e.what(); }
   memory::set_budget(0);
   EXPECT_EQ(state(), before);
   model.train_on_batch(x, y);

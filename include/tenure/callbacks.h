@@ -67,12 +67,17 @@ class TENURE_API Callback {
   explicit Callback(std::unique_ptr<CallbackBase> object);
   Callback(const Callback& o) noexcept;
   Callback(Callback&& o) noexcept : body_(std::exchange(o.body_, nullptr)) {}
-  Callback& operator=(Callback o) noexcept { std::swap(body_, o.body_); return *this; }
+  Callback& operator=(Callback o) noexcept {
+    std::swap(body_, o.body_);
+    return *this;
+  }
   ~Callback();
   bool defined() const noexcept { return body_ != nullptr; }
   CallbackBase& base() const;
   template <class T>
-  T& as() const { return dynamic_cast<T&>(base()); }
+  T& as() const {
+    return dynamic_cast<T&>(base());
+  }
   CallbackBody* body() const noexcept { return body_; }
 
  private:

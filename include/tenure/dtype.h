@@ -16,9 +16,9 @@ namespace tenure {
 /// Element types. bfloat16 and float16 are stored as their 16 bits.
 enum class DType : uint8_t { float32, float64, bfloat16, float16, int8, uint8, int16, int32, int64, uint32, uint64, bool_, string };
 
-inline constexpr DType float32 = DType::float32, float64 = DType::float64, bfloat16 = DType::bfloat16, float16 = DType::float16,
-                       int8 = DType::int8, uint8 = DType::uint8, int16 = DType::int16, int32 = DType::int32, int64 = DType::int64,
-                       uint32 = DType::uint32, uint64 = DType::uint64, bool_ = DType::bool_;
+inline constexpr DType float32 = DType::float32, float64 = DType::float64, bfloat16 = DType::bfloat16, float16 = DType::float16, int8 = DType::int8,
+                       uint8 = DType::uint8, int16 = DType::int16, int32 = DType::int32, int64 = DType::int64, uint32 = DType::uint32,
+                       uint64 = DType::uint64, bool_ = DType::bool_;
 
 /// Bytes of one element; 0 for string.
 constexpr size_t size_of(DType t) noexcept {

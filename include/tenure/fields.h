@@ -77,10 +77,14 @@ class TENURE_API Fields {
   }
 
  private:
-  template <class T> struct is_array : std::false_type {};
-  template <class T, size_t N> struct is_array<std::array<T, N>> : std::true_type {};
-  template <class T> struct is_optional : std::false_type {};
-  template <class T> struct is_optional<std::optional<T>> : std::true_type {};
+  template <class T>
+  struct is_array : std::false_type {};
+  template <class T, size_t N>
+  struct is_array<std::array<T, N>> : std::true_type {};
+  template <class T>
+  struct is_optional : std::false_type {};
+  template <class T>
+  struct is_optional<std::optional<T>> : std::true_type {};
 };
 
 }  // namespace tenure

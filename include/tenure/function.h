@@ -24,44 +24,65 @@ struct Static {
 
 struct FunctionOptions {
   std::string name = "function";
-  int64_t max_entries = 16;               ///< traces kept; the least recently used goes first
-  size_t max_bytes = size_t{256} << 20;   ///< bytes of constants and packed weights kept by all traces together
+  int64_t max_entries = 16;              ///< traces kept; the least recently used goes first
+  size_t max_bytes = size_t{256} << 20;  ///< bytes of constants and packed weights kept by all traces together
 };
 
 /// What is known of one trace before it runs.
 struct TENURE_API Plan {
   std::string signature;
-  size_t arena_bytes = 0;       ///< one arena a call
-  size_t output_bytes = 0;      ///< outputs have buffers of their own
-  size_t constant_bytes = 0;    ///< constants and packed weights, kept with the trace
-  size_t lower_bound = 0;       ///< the most that is live at once in this order: no placement is smaller
+  size_t arena_bytes = 0;     ///< one arena a call
+  size_t output_bytes = 0;    ///< outputs have buffers of their own
+  size_t constant_bytes = 0;  ///< constants and packed weights, kept with the trace
+  size_t lower_bound = 0;     ///< the most that is live at once in this order: no placement is smaller
   size_t traced_ops = 0, instructions = 0;
   /// Bytes that a call takes from the pool: arena and outputs.
   size_t peak_bytes() const noexcept { return arena_bytes + output_bytes; }
-  std::string text;             ///< one line an instruction, with account and offsets
+  std::string text;  ///< one line an instruction, with account and offsets
 };
 
 namespace detail {
 using FunctionCall = std::function<Tensors(const Tensors& args, const std::vector<std::string>& statics, const void* const* static_values)>;
-template <class T> struct is_static : std::false_type {};
-template <class T> struct is_static<Static<T>> : std::true_type {};
-template <class F> struct signature_of : signature_of<decltype(&F::operator())> {};
-template <class R, class C, class... P> struct signature_of<R (C::*)(P...) const> { using args = std::tuple<std::remove_cvref_t<P>...>; };
-template <class R, class C, class... P> struct signature_of<R (C::*)(P...)> { using args = std::tuple<std::remove_cvref_t<P>...>; };
-template <class R, class... P> struct signature_of<R (*)(P...)> { using args = std::tuple<std::remove_cvref_t<P>...>; };
-template <class F, class = void> struct has_signature : std::false_type {};
-template <class F> struct has_signature<F, std::void_t<decltype(&F::operator())>> : std::true_type {};
-template <class R, class... P> struct has_signature<R (*)(P...), void> : std::true_type {};
+template <class T>
+struct is_static : std::false_type {};
+template <class T>
+struct is_static<Static<T>> : std::true_type {};
+template <class F>
+struct signature_of : signature_of<decltype(&F::operator())> {};
+template <class R, class C, class... P>
+struct signature_of<R (C::*)(P...) const> {
+  using args = std::tuple<std::remove_cvref_t<P>...>;
+};
+template <class R, class C, class... P>
+struct signature_of<R (C::*)(P...)> {
+  using args = std::tuple<std::remove_cvref_t<P>...>;
+};
+template <class R, class... P>
+struct signature_of<R (*)(P...)> {
+  using args = std::tuple<std::remove_cvref_t<P>...>;
+};
+template <class F, class = void>
+struct has_signature : std::false_type {};
+template <class F>
+struct has_signature<F, std::void_t<decltype(&F::operator())>> : std::true_type {};
+template <class R, class... P>
+struct has_signature<R (*)(P...), void> : std::true_type {};
 
-inline Tensors as_tensors(Tensor t) { Tensors v; v.push_back(std::move(t)); return v; }
+inline Tensors as_tensors(Tensor t) {
+  Tensors v;
+  v.push_back(std::move(t));
+  return v;
+}
 inline Tensors as_tensors(Tensors t) { return t; }
 inline Tensors as_tensors(Outputs o) { return std::move(o).items(); }
-template <class... T> Tensors as_tensors(std::tuple<T...> t) {
+template <class... T>
+Tensors as_tensors(std::tuple<T...> t) {
   Tensors v;
   std::apply([&](auto&... x) { (v.push_back(std::move(x)), ...); }, t);
   return v;
 }
-template <class A, class B> Tensors as_tensors(std::pair<A, B> p) {
+template <class A, class B>
+Tensors as_tensors(std::pair<A, B> p) {
   Tensors v = as_tensors(std::move(p.first));
   for (Tensor& t : as_tensors(std::move(p.second))) v.push_back(std::move(t));
   return v;
@@ -76,8 +97,10 @@ FunctionCall wrap(F f) {
       size_t t = 0, s = 0;
       auto pick = [&]<class P>(std::type_identity<P>) -> P {
         if constexpr (is_static<P>::value) return *static_cast<const P*>(statics[s++]);
-        else if constexpr (std::is_same_v<P, Tensors> || std::is_same_v<P, TensorList>) { t = args.size(); return P(args); }
-        else return args.at(t++);
+        else if constexpr (std::is_same_v<P, Tensors> || std::is_same_v<P, TensorList>) {
+          t = args.size();
+          return P(args);
+        } else return args.at(t++);
       };
       return [&]<size_t... I>(std::index_sequence<I...>) {
         // Braces fix the order of evaluation.
@@ -88,13 +111,17 @@ FunctionCall wrap(F f) {
         } else {
           return as_tensors(std::apply(f, values));
         }
-      }(std::make_index_sequence<std::tuple_size_v<Args>>{});
+      }
+      (std::make_index_sequence<std::tuple_size_v<Args>>{});
     };
   } else {  // a Model or another callable of TensorList
-    return [f = std::move(f)](const Tensors& args, const std::vector<std::string>&, const void* const*) mutable { return as_tensors(Outputs(f(TensorList(args)))); };
+    return [f = std::move(f)](const Tensors& args, const std::vector<std::string>&, const void* const*) mutable {
+      return as_tensors(Outputs(f(TensorList(args))));
+    };
   }
 }
-template <class T> std::string static_text(const T& v) {
+template <class T>
+std::string static_text(const T& v) {
   if constexpr (std::is_convertible_v<T, std::string>) return std::string(v);
   else return std::to_string(v);
 }
@@ -112,7 +139,10 @@ class TENURE_API Function {
   explicit Function(F f, FunctionOptions options = {}) : Function(detail::wrap(std::move(f)), std::move(options), 0) {}
   Function(const Function& o) noexcept;
   Function(Function&& o) noexcept : body_(std::exchange(o.body_, nullptr)) {}
-  Function& operator=(Function o) noexcept { std::swap(body_, o.body_); return *this; }
+  Function& operator=(Function o) noexcept {
+    std::swap(body_, o.body_);
+    return *this;
+  }
   ~Function();
 
   /// Tensors, numbers (inputs of rank 0) and Static values, in the order of f's parameters.

@@ -17,8 +17,9 @@ class LeakListener : public testing::EmptyTestEventListener {
     memory::Now now = memory::now();
     memory::Diff diff = memory::diff(before_, memory::snapshot());
     if (!diff.born.empty() || now.tensors > before_.counts.tensors || now.nodes > before_.counts.nodes || now.objects > before_.counts.objects)
-      ADD_FAILURE() << "tensors outlive the test: " << now.tensors << " tensors, " << now.nodes << " nodes, " << now.objects << " objects (before: "
-                    << before_.counts.objects << ")\n" << diff.text();
+      ADD_FAILURE() << "tensors outlive the test: " << now.tensors << " tensors, " << now.nodes << " nodes, " << now.objects
+                    << " objects (before: " << before_.counts.objects << ")\n"
+                    << diff.text();
     memory::Audit audit = memory::audit();
     if (!audit.ok()) ADD_FAILURE() << audit.text();
     before_ = {};

@@ -42,12 +42,31 @@ class TENURE_API Initializer : public ConfigObject {
 };
 
 namespace initializers {
-struct TENURE_API Zeros { operator Initializer() const; };
-struct TENURE_API Ones { operator Initializer() const; };
-struct TENURE_API Constant { double value = 0; operator Initializer() const; };
-struct TENURE_API RandomNormal { double mean = 0, stddev = 0.05; std::optional<int64_t> seed = {}; operator Initializer() const; };
-struct TENURE_API RandomUniform { double minval = -0.05, maxval = 0.05; std::optional<int64_t> seed = {}; operator Initializer() const; };
-struct TENURE_API TruncatedNormal { double mean = 0, stddev = 0.05; std::optional<int64_t> seed = {}; operator Initializer() const; };
+struct TENURE_API Zeros {
+  operator Initializer() const;
+};
+struct TENURE_API Ones {
+  operator Initializer() const;
+};
+struct TENURE_API Constant {
+  double value = 0;
+  operator Initializer() const;
+};
+struct TENURE_API RandomNormal {
+  double mean = 0, stddev = 0.05;
+  std::optional<int64_t> seed = {};
+  operator Initializer() const;
+};
+struct TENURE_API RandomUniform {
+  double minval = -0.05, maxval = 0.05;
+  std::optional<int64_t> seed = {};
+  operator Initializer() const;
+};
+struct TENURE_API TruncatedNormal {
+  double mean = 0, stddev = 0.05;
+  std::optional<int64_t> seed = {};
+  operator Initializer() const;
+};
 /// mode fan_in, fan_out or fan_avg; distribution truncated_normal, untruncated_normal or uniform.
 struct TENURE_API VarianceScaling {
   double scale = 1;
@@ -55,16 +74,41 @@ struct TENURE_API VarianceScaling {
   std::optional<int64_t> seed = {};
   operator Initializer() const;
 };
-struct TENURE_API GlorotUniform { std::optional<int64_t> seed = {}; operator Initializer() const; };
-struct TENURE_API GlorotNormal { std::optional<int64_t> seed = {}; operator Initializer() const; };
-struct TENURE_API HeNormal { std::optional<int64_t> seed = {}; operator Initializer() const; };
-struct TENURE_API HeUniform { std::optional<int64_t> seed = {}; operator Initializer() const; };
-struct TENURE_API LecunNormal { std::optional<int64_t> seed = {}; operator Initializer() const; };
-struct TENURE_API LecunUniform { std::optional<int64_t> seed = {}; operator Initializer() const; };
+struct TENURE_API GlorotUniform {
+  std::optional<int64_t> seed = {};
+  operator Initializer() const;
+};
+struct TENURE_API GlorotNormal {
+  std::optional<int64_t> seed = {};
+  operator Initializer() const;
+};
+struct TENURE_API HeNormal {
+  std::optional<int64_t> seed = {};
+  operator Initializer() const;
+};
+struct TENURE_API HeUniform {
+  std::optional<int64_t> seed = {};
+  operator Initializer() const;
+};
+struct TENURE_API LecunNormal {
+  std::optional<int64_t> seed = {};
+  operator Initializer() const;
+};
+struct TENURE_API LecunUniform {
+  std::optional<int64_t> seed = {};
+  operator Initializer() const;
+};
 /// Rank 2 only.
-struct TENURE_API Identity { double gain = 1; operator Initializer() const; };
+struct TENURE_API Identity {
+  double gain = 1;
+  operator Initializer() const;
+};
 /// Rows or columns (the fewer) of the [prod(first sizes), last size] matrix are orthonormal times gain.
-struct TENURE_API Orthogonal { double gain = 1; std::optional<int64_t> seed = {}; operator Initializer() const; };
+struct TENURE_API Orthogonal {
+  double gain = 1;
+  std::optional<int64_t> seed = {};
+  operator Initializer() const;
+};
 }  // namespace initializers
 
 /// A penalty on a weight or an output; empty: none.
@@ -92,9 +136,18 @@ class TENURE_API Regularizer : public ConfigObject {
 };
 
 namespace regularizers {
-struct TENURE_API L1 { double l1 = 0.01; operator Regularizer() const; };
-struct TENURE_API L2 { double l2 = 0.01; operator Regularizer() const; };
-struct TENURE_API L1L2 { double l1 = 0, l2 = 0; operator Regularizer() const; };
+struct TENURE_API L1 {
+  double l1 = 0.01;
+  operator Regularizer() const;
+};
+struct TENURE_API L2 {
+  double l2 = 0.01;
+  operator Regularizer() const;
+};
+struct TENURE_API L1L2 {
+  double l1 = 0, l2 = 0;
+  operator Regularizer() const;
+};
 }  // namespace regularizers
 
 /// What a weight is projected onto after each update; empty: nothing.
@@ -121,10 +174,23 @@ class TENURE_API Constraint : public ConfigObject {
 };
 
 namespace constraints {
-struct TENURE_API MaxNorm { double max_value = 2; int axis = 0; operator Constraint() const; };
-struct TENURE_API NonNeg { operator Constraint() const; };
-struct TENURE_API UnitNorm { int axis = 0; operator Constraint() const; };
-struct TENURE_API MinMaxNorm { double min_value = 0, max_value = 1, rate = 1; int axis = 0; operator Constraint() const; };
+struct TENURE_API MaxNorm {
+  double max_value = 2;
+  int axis = 0;
+  operator Constraint() const;
+};
+struct TENURE_API NonNeg {
+  operator Constraint() const;
+};
+struct TENURE_API UnitNorm {
+  int axis = 0;
+  operator Constraint() const;
+};
+struct TENURE_API MinMaxNorm {
+  double min_value = 0, max_value = 1, rate = 1;
+  int axis = 0;
+  operator Constraint() const;
+};
 }  // namespace constraints
 
 /// Element types of a layer: what it computes in and what its variables are kept in.

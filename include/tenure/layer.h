@@ -42,7 +42,10 @@ class TENURE_API Layer {
   Layer() noexcept = default;
   Layer(const Layer& o) noexcept;
   Layer(Layer&& o) noexcept : body_(std::exchange(o.body_, nullptr)) {}
-  Layer& operator=(Layer o) noexcept { std::swap(body_, o.body_); return *this; }
+  Layer& operator=(Layer o) noexcept {
+    std::swap(body_, o.body_);
+    return *this;
+  }
   ~Layer();
 
   /// On eager tensors: the result. In a traced function: its ops become part of the trace. On a model's symbols: one node.
@@ -229,7 +232,8 @@ class TENURE_API ActivationFunction : public ConfigObject {
   ActivationFunction(const char* name) : ActivationFunction(std::string(name)) {}
   /// Throws NotFound listing the known names.
   ActivationFunction(std::string name);
-  template <class F, class = std::enable_if_t<std::is_invocable_r_v<Tensor, F&, Tensor> && !std::is_convertible_v<F, Layer> && !std::is_base_of_v<ActivationFunction, F>>>
+  template <class F, class = std::enable_if_t<std::is_invocable_r_v<Tensor, F&, Tensor> && !std::is_convertible_v<F, Layer> &&
+                                              !std::is_base_of_v<ActivationFunction, F>>>
   ActivationFunction(F f, std::string name = {}) : name_(std::move(name)), function_(std::move(f)) {}
   ActivationFunction(Layer layer) : layer_(std::move(layer)) {}
   template <class C, class = std::enable_if_t<std::is_convertible_v<const C&, Layer> && !std::is_same_v<C, Layer>>, class = void>
@@ -293,10 +297,10 @@ class TENURE_API LayerRegistry {
 };
 
 struct InputOptions {
-  Shape shape = {};                         ///< without the batch; -1: unknown
+  Shape shape = {};  ///< without the batch; -1: unknown
   std::optional<int64_t> batch_size = {};
   DType dtype = float32;
-  std::optional<Shape> batch_shape = {};    ///< instead of shape and batch_size
+  std::optional<Shape> batch_shape = {};  ///< instead of shape and batch_size
   std::string name = {};
 };
 /// A symbol that a functional model starts from.

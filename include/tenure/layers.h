@@ -98,7 +98,7 @@ struct TENURE_API Identity {
 
 /// Where a model's data comes in. May stand first in a Sequential; Input() gives the tensor instead.
 struct TENURE_API InputLayer {
-  Shape shape = {};                       ///< without the batch
+  Shape shape = {};  ///< without the batch
   std::optional<int64_t> batch_size = {};
   DType dtype = float32;                  ///< of the data
   std::optional<Shape> batch_shape = {};  ///< instead of shape and batch_size

@@ -23,8 +23,12 @@ class TENURE_API Loss : public ConfigObject {
   Loss(const char* name) : Loss(std::string(name)) {}
   /// Throws NotFound listing the known names.
   Loss(std::string name);
-  template <class F, class = std::enable_if_t<std::is_invocable_r_v<Tensor, F&, Tensor, Tensor> && !std::is_base_of_v<Loss, F> && !requires(const F& f) { f.operator Loss(); }>>
-  Loss(F f, std::string name = "loss", std::string reduction = "sum_over_batch_size") : Loss(Function(std::move(f)), std::move(name), std::move(reduction), 0) {}
+  template <class F,
+            class = std::enable_if_t < std::is_invocable_r_v<Tensor, F&, Tensor, Tensor> && !std::is_base_of_v<Loss, F> && !requires(const F& f) {
+    f.operator Loss();
+  }
+  >> Loss(F f, std::string name = "loss", std::string reduction = "sum_over_batch_size")
+      : Loss(Function(std::move(f)), std::move(name), std::move(reduction), 0) {}
   explicit Loss(std::shared_ptr<const Rule> rule) : rule_(std::move(rule)) {}
 
   explicit operator bool() const noexcept { return rule_ != nullptr; }
@@ -50,7 +54,8 @@ TENURE_API Tensor mean_absolute_error(Tensor y_true, Tensor y_pred);
 TENURE_API Tensor binary_crossentropy(Tensor y_true, Tensor y_pred, bool from_logits = false, double label_smoothing = 0, int axis = -1);
 TENURE_API Tensor categorical_crossentropy(Tensor y_true, Tensor y_pred, bool from_logits = false, double label_smoothing = 0, int axis = -1);
 /// Targets are class indices.
-TENURE_API Tensor sparse_categorical_crossentropy(Tensor y_true, Tensor y_pred, bool from_logits = false, std::optional<int64_t> ignore_class = {}, int axis = -1);
+TENURE_API Tensor sparse_categorical_crossentropy(Tensor y_true, Tensor y_pred, bool from_logits = false, std::optional<int64_t> ignore_class = {},
+                                                  int axis = -1);
 
 /// reduction: sum_over_batch_size, sum, mean, mean_with_sample_weight or none.
 struct TENURE_API MeanSquaredError {

@@ -29,24 +29,40 @@ enum class Category : uint8_t { temporary, parameter, optimizer_state, gradient,
 TENURE_API const char* to_string(Category c) noexcept;
 
 /// The kinds of counted objects.
-enum class Kind : uint8_t { storage, tensor, variable, node, layer, tape, function, executable, dataset, queue, optimizer, metric, callback, holder, other };
+enum class Kind : uint8_t {
+  storage,
+  tensor,
+  variable,
+  node,
+  layer,
+  tape,
+  function,
+  executable,
+  dataset,
+  queue,
+  optimizer,
+  metric,
+  callback,
+  holder,
+  other
+};
 inline constexpr size_t kinds = static_cast<size_t>(Kind::other) + 1;
 TENURE_API const char* to_string(Kind k) noexcept;
 
 /// The counts of this moment.
 struct Now {
-  size_t live_bytes = 0;    ///< bytes of all live buffers, as asked for
-  size_t peak_bytes = 0;    ///< highest live_bytes since start or reset_peak(); exact to 64 KiB a thread
-  size_t buffers = 0;       ///< live buffers (Storage)
-  size_t tensors = 0;       ///< live tensor bodies, concrete or symbolic
-  size_t nodes = 0;         ///< live symbolic applications
-  size_t objects = 0;       ///< live counted objects of every kind
-  size_t in_use_bytes = 0;  ///< what live buffers take after rounding
-  size_t cached_bytes = 0;  ///< free blocks kept by the pool
-  size_t object_bytes = 0;  ///< bytes of the counted objects' own slabs
-  uint64_t allocations = 0; ///< buffers ever allocated
-  size_t rss_bytes = 0;     ///< resident set of the process; filled by now(true) only
-  size_t count[kinds] = {}; ///< live objects by Kind
+  size_t live_bytes = 0;     ///< bytes of all live buffers, as asked for
+  size_t peak_bytes = 0;     ///< highest live_bytes since start or reset_peak(); exact to 64 KiB a thread
+  size_t buffers = 0;        ///< live buffers (Storage)
+  size_t tensors = 0;        ///< live tensor bodies, concrete or symbolic
+  size_t nodes = 0;          ///< live symbolic applications
+  size_t objects = 0;        ///< live counted objects of every kind
+  size_t in_use_bytes = 0;   ///< what live buffers take after rounding
+  size_t cached_bytes = 0;   ///< free blocks kept by the pool
+  size_t object_bytes = 0;   ///< bytes of the counted objects' own slabs
+  uint64_t allocations = 0;  ///< buffers ever allocated
+  size_t rss_bytes = 0;      ///< resident set of the process; filled by now(true) only
+  size_t count[kinds] = {};  ///< live objects by Kind
 };
 /// Counts; with `rss` also the resident set (reads a system file).
 TENURE_API Now now(bool rss = false);
@@ -115,13 +131,13 @@ struct Hop {
 /// Why a tensor is alive.
 struct TENURE_API Explanation {
   Spec spec;
-  size_t bytes = 0;         ///< bytes of the buffer (for a view: of its base)
-  bool view = false;        ///< smaller than its buffer
-  std::string account;      ///< who asked
+  size_t bytes = 0;     ///< bytes of the buffer (for a view: of its base)
+  bool view = false;    ///< smaller than its buffer
+  std::string account;  ///< who asked
   Category category = Category::temporary;
   uint64_t id = 0;
-  size_t user_handles = 0;  ///< Tensor handles outside the library
-  size_t unexplained = 0;   ///< owner references that nobody's trace() names; 0 unless there is a mistake
+  size_t user_handles = 0;              ///< Tensor handles outside the library
+  size_t unexplained = 0;               ///< owner references that nobody's trace() names; 0 unless there is a mistake
   std::vector<std::vector<Hop>> paths;  ///< each from the buffer outwards to a root
   std::string text() const;
 };
@@ -147,25 +163,25 @@ TENURE_API const char* to_string(Verdict v) noexcept;
 /// One line of a steadiness report: an account or kind whose floor moved.
 struct Growth {
   std::string what;
-  double per_call = 0;   ///< objects a call
+  double per_call = 0;  ///< objects a call
   double bytes_per_call = 0;
   std::vector<std::string> holders;
 };
 struct TENURE_API Steadiness {
   Verdict verdict = Verdict::clean;
   int64_t calls = 0;
-  Now before, after;     ///< after warm-up | after the last call
+  Now before, after;  ///< after warm-up | after the last call
   std::vector<Growth> growing;
   double rss_slope = 0, rss_slope_low = 0, rss_slope_high = 0;  ///< bytes a call, 95 % interval
-  bool rss_conclusive = true;  ///< half-width at most 64 B a call
+  bool rss_conclusive = true;                                   ///< half-width at most 64 B a call
   double micros_per_call = 0;
   std::string text() const;
   std::string json() const;
 };
 struct SteadyOptions {
-  int64_t calls = 160;   ///< judged calls; growth is confirmed at four times as many
-  int64_t warmup = 20;   ///< calls before the first count; caches fill legitimately
-  bool rss = false;      ///< also sample RSS for the witness column
+  int64_t calls = 160;  ///< judged calls; growth is confirmed at four times as many
+  int64_t warmup = 20;  ///< calls before the first count; caches fill legitimately
+  bool rss = false;     ///< also sample RSS for the witness column
 };
 /// Repeats `action` and judges exact counts by the floors of quarters. RSS never decides.
 TENURE_API Steadiness steadiness(const std::function<void()>& action, const SteadyOptions& options = {});
@@ -185,8 +201,8 @@ enum class OnEscape : uint8_t { ignore, report, fail };
 inline constexpr OnEscape ignore = OnEscape::ignore, report = OnEscape::report;
 
 struct ScopeOptions {
-  size_t budget = 0;                       ///< bytes that may be live inside at once; 0: no limit of its own
-  OnEscape on_escape = OnEscape::ignore;   ///< report: to the log sink; fail: close() throws (the destructor reports)
+  size_t budget = 0;                      ///< bytes that may be live inside at once; 0: no limit of its own
+  OnEscape on_escape = OnEscape::ignore;  ///< report: to the log sink; fail: close() throws (the destructor reports)
 };
 
 /// A name on the origin path of everything allocated inside. RAII, of one thread; workers inherit it.

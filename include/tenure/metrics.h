@@ -23,11 +23,17 @@ class TENURE_API Metric {
   Metric(const char* name) : Metric(std::string(name)) {}
   /// Throws NotFound listing the known names.
   Metric(std::string name);
-  template <class F, class = std::enable_if_t<std::is_invocable_r_v<Tensor, F&, Tensor, Tensor> && !std::is_base_of_v<Metric, F> && !requires(const F& f) { f.operator Metric(); }>>
-  Metric(F f, std::string name) : Metric(Function(std::move(f)), std::move(name), 0) {}
+  template <class F,
+            class = std::enable_if_t < std::is_invocable_r_v<Tensor, F&, Tensor, Tensor> && !std::is_base_of_v<Metric, F> && !requires(const F& f) {
+    f.operator Metric();
+  }
+  >> Metric(F f, std::string name) : Metric(Function(std::move(f)), std::move(name), 0) {}
   Metric(const Metric& o) noexcept;
   Metric(Metric&& o) noexcept : body_(std::exchange(o.body_, nullptr)) {}
-  Metric& operator=(Metric o) noexcept { std::swap(body_, o.body_); return *this; }
+  Metric& operator=(Metric o) noexcept {
+    std::swap(body_, o.body_);
+    return *this;
+  }
   ~Metric();
 
   /// Metrics of values (Mean, Sum): (values, sample_weight). All others: (y_true, y_pred, sample_weight).
@@ -52,17 +58,56 @@ class TENURE_API Metric {
 };
 
 namespace metrics {
-struct TENURE_API Mean { std::string name = "mean"; operator Metric() const; };
-struct TENURE_API Sum { std::string name = "sum"; operator Metric() const; };
-struct TENURE_API Accuracy { std::string name = "accuracy"; operator Metric() const; };
-struct TENURE_API BinaryAccuracy { std::string name = "binary_accuracy"; double threshold = 0.5; operator Metric() const; };
-struct TENURE_API CategoricalAccuracy { std::string name = "categorical_accuracy"; operator Metric() const; };
-struct TENURE_API SparseCategoricalAccuracy { std::string name = "sparse_categorical_accuracy"; operator Metric() const; };
-struct TENURE_API MeanSquaredError { std::string name = "mean_squared_error"; operator Metric() const; };
-struct TENURE_API MeanAbsoluteError { std::string name = "mean_absolute_error"; operator Metric() const; };
-struct TENURE_API BinaryCrossentropy { std::string name = "binary_crossentropy"; bool from_logits = false; double label_smoothing = 0; operator Metric() const; };
-struct TENURE_API CategoricalCrossentropy { std::string name = "categorical_crossentropy"; bool from_logits = false; double label_smoothing = 0; operator Metric() const; };
-struct TENURE_API SparseCategoricalCrossentropy { std::string name = "sparse_categorical_crossentropy"; bool from_logits = false; operator Metric() const; };
+struct TENURE_API Mean {
+  std::string name = "mean";
+  operator Metric() const;
+};
+struct TENURE_API Sum {
+  std::string name = "sum";
+  operator Metric() const;
+};
+struct TENURE_API Accuracy {
+  std::string name = "accuracy";
+  operator Metric() const;
+};
+struct TENURE_API BinaryAccuracy {
+  std::string name = "binary_accuracy";
+  double threshold = 0.5;
+  operator Metric() const;
+};
+struct TENURE_API CategoricalAccuracy {
+  std::string name = "categorical_accuracy";
+  operator Metric() const;
+};
+struct TENURE_API SparseCategoricalAccuracy {
+  std::string name = "sparse_categorical_accuracy";
+  operator Metric() const;
+};
+struct TENURE_API MeanSquaredError {
+  std::string name = "mean_squared_error";
+  operator Metric() const;
+};
+struct TENURE_API MeanAbsoluteError {
+  std::string name = "mean_absolute_error";
+  operator Metric() const;
+};
+struct TENURE_API BinaryCrossentropy {
+  std::string name = "binary_crossentropy";
+  bool from_logits = false;
+  double label_smoothing = 0;
+  operator Metric() const;
+};
+struct TENURE_API CategoricalCrossentropy {
+  std::string name = "categorical_crossentropy";
+  bool from_logits = false;
+  double label_smoothing = 0;
+  operator Metric() const;
+};
+struct TENURE_API SparseCategoricalCrossentropy {
+  std::string name = "sparse_categorical_crossentropy";
+  bool from_logits = false;
+  operator Metric() const;
+};
 }  // namespace metrics
 
 }  // namespace tenure

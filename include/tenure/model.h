@@ -58,7 +58,7 @@ struct CompileOptions {
   LossList loss = {};
   std::vector<double> loss_weights = {};  ///< one an output
   MetricList metrics = {}, weighted_metrics = {};
-  bool run_eagerly = false;               ///< steps are not traced
+  bool run_eagerly = false;  ///< steps are not traced
 };
 
 /// What a batch or an epoch gave, in Keras' order: "loss" first.
@@ -92,11 +92,11 @@ class TENURE_API ValidationData {
 };
 
 struct FitOptions {
-  std::optional<int64_t> batch_size = {};     ///< 32; not for a Dataset
+  std::optional<int64_t> batch_size = {};  ///< 32; not for a Dataset
   int64_t epochs = 1;
-  int verbose = -1;                           ///< 0 silent, 1 bar, 2 a line an epoch, -1: 1 on a terminal, else 2
+  int verbose = -1;  ///< 0 silent, 1 bar, 2 a line an epoch, -1: 1 on a terminal, else 2
   std::vector<Callback> callbacks = {};
-  double validation_split = 0;                ///< the last rows, taken before shuffling
+  double validation_split = 0;  ///< the last rows, taken before shuffling
   std::optional<ValidationData> validation_data = {};
   bool shuffle = true;
   std::map<int64_t, double> class_weight = {};
@@ -104,8 +104,8 @@ struct FitOptions {
   int64_t initial_epoch = 0;
   std::optional<int64_t> steps_per_epoch = {}, validation_steps = {}, validation_batch_size = {};
   int64_t validation_freq = 1;
-  bool find_nan = false;                      ///< check each batch first; a loss that is not finite throws, naming the first layer to blame
-  std::ostream* out = nullptr;                ///< of the progress text; null: standard output
+  bool find_nan = false;        ///< check each batch first; a loss that is not finite throws, naming the first layer to blame
+  std::ostream* out = nullptr;  ///< of the progress text; null: standard output
 };
 
 struct EvaluateOptions {
@@ -126,10 +126,10 @@ struct PredictOptions {
 };
 
 struct PrepareOptions {
-  std::vector<Shape> shapes;             ///< of the inputs, with the batch
-  std::vector<DType> dtypes = {};        ///< the model's own when not given
-  bool training = false;                 ///< the train step, with targets of the outputs' shapes
-  std::vector<Spec> targets = {};        ///< of y, where they differ from the outputs
+  std::vector<Shape> shapes;       ///< of the inputs, with the batch
+  std::vector<DType> dtypes = {};  ///< the model's own when not given
+  bool training = false;           ///< the train step, with targets of the outputs' shapes
+  std::vector<Spec> targets = {};  ///< of y, where they differ from the outputs
 };
 
 struct SummaryOptions {

@@ -33,7 +33,8 @@ struct AttrType {
 
 template <class A>
 const AttrType* attrs_of() {
-  static const AttrType type = {sizeof(A), alignof(A),
+  static const AttrType type = {sizeof(A),
+                                alignof(A),
                                 [](const void* from) -> void* { return new A(*static_cast<const A*>(from)); },
                                 [](void* p) noexcept { delete static_cast<A*>(p); },
                                 [](Fields& v, void* p) { fields(v, *static_cast<A*>(p)); },
@@ -54,11 +55,23 @@ class TENURE_API AttrBox {
   explicit AttrBox(AttrRef r) : p_(r.p ? r.type->clone(r.p) : nullptr), type_(r.type) {}
   AttrBox(const AttrBox& o) : AttrBox(o.ref()) {}
   AttrBox(AttrBox&& o) noexcept : p_(std::exchange(o.p_, nullptr)), type_(o.type_) {}
-  AttrBox& operator=(AttrBox o) noexcept { std::swap(p_, o.p_); std::swap(type_, o.type_); return *this; }
-  ~AttrBox() { if (p_) type_->destroy(p_); }
+  AttrBox& operator=(AttrBox o) noexcept {
+    std::swap(p_, o.p_);
+    std::swap(type_, o.type_);
+    return *this;
+  }
+  ~AttrBox() {
+    if (p_) type_->destroy(p_);
+  }
   AttrRef ref() const noexcept { return {p_, type_}; }
-  template <class A> const A& get() const noexcept { return *static_cast<const A*>(p_); }
-  template <class A> A& get() noexcept { return *static_cast<A*>(p_); }
+  template <class A>
+  const A& get() const noexcept {
+    return *static_cast<const A*>(p_);
+  }
+  template <class A>
+  A& get() noexcept {
+    return *static_cast<A*>(p_);
+  }
   explicit operator bool() const noexcept { return p_ != nullptr; }
   /// Text that is equal exactly when the attributes are: `{"axis": 1, "keepdims": false}`.
   std::string json() const;
@@ -88,7 +101,10 @@ class Infer {
   const Spec& x(int i) const noexcept { return xs_[static_cast<size_t>(i)]; }
   const Shape& shape(int i) const noexcept { return x(i).shape; }
   DType dtype(int i) const noexcept { return x(i).dtype; }
-  template <class A> const A& attr() const noexcept { return *static_cast<const A*>(attrs_); }
+  template <class A>
+  const A& attr() const noexcept {
+    return *static_cast<const A*>(attrs_);
+  }
   /// Adds an output.
   void output(const Shape& shape, DType dtype) { output({shape, dtype}); }
   void output(Spec spec) {
@@ -118,9 +134,15 @@ class Prep {
   int outputs() const noexcept { return static_cast<int>(ys_.size()); }
   const Spec& x(int i) const noexcept { return xs_[static_cast<size_t>(i)]; }
   const Spec& y(int i = 0) const noexcept { return ys_[static_cast<size_t>(i)]; }
-  template <class A> const A& attr() const noexcept { return *static_cast<const A*>(attrs_); }
+  template <class A>
+  const A& attr() const noexcept {
+    return *static_cast<const A*>(attrs_);
+  }
   /// What `prepare` made (null in prepare itself and for ops without it).
-  template <class P> const P* prepared() const noexcept { return static_cast<const P*>(prepared_); }
+  template <class P>
+  const P* prepared() const noexcept {
+    return static_cast<const P*>(prepared_);
+  }
   /// Threads the kernel may use: primitives keep the number they were made for.
   int threads() const noexcept { return threads_; }
 
@@ -134,15 +156,27 @@ class Prep {
 /// A kernel's view of a call: pointers and known specs. Nothing here may be allocated or thrown.
 class Run : public Prep {
  public:
-  Run(std::span<const Spec> xs, std::span<const Spec> ys, const void* attrs, int threads, const void* prepared, const void* const* in, void* const* out,
-      void* scratch, const void* packed) noexcept
+  Run(std::span<const Spec> xs, std::span<const Spec> ys, const void* attrs, int threads, const void* prepared, const void* const* in,
+      void* const* out, void* scratch, const void* packed) noexcept
       : Prep(xs, ys, attrs, threads, prepared), in_(in), out_(out), scratch_(scratch), packed_(packed) {}
-  template <class T = void> const T* in(int i) const noexcept { return static_cast<const T*>(in_[i]); }
-  template <class T = void> T* out(int i = 0) const noexcept { return static_cast<T*>(out_[i]); }
+  template <class T = void>
+  const T* in(int i) const noexcept {
+    return static_cast<const T*>(in_[i]);
+  }
+  template <class T = void>
+  T* out(int i = 0) const noexcept {
+    return static_cast<T*>(out_[i]);
+  }
   /// The bytes that `scratch` asked for, aligned to 64.
-  template <class T = void> T* scratch() const noexcept { return static_cast<T*>(scratch_); }
+  template <class T = void>
+  T* scratch() const noexcept {
+    return static_cast<T*>(scratch_);
+  }
   /// Input `packs` in packed form, or null: then read the plain input.
-  template <class T = void> const T* packed() const noexcept { return static_cast<const T*>(packed_); }
+  template <class T = void>
+  const T* packed() const noexcept {
+    return static_cast<const T*>(packed_);
+  }
 
  private:
   const void* const* in_;
@@ -157,12 +191,21 @@ struct Tile {
   const void* in[4] = {};
   void* out = nullptr;
   int64_t n = 0;
-  DType dtype = DType::float32;      ///< of input 0
+  DType dtype = DType::float32;  ///< of input 0
   DType out_dtype = DType::float32;
   const void* attrs = nullptr;
-  template <class T> const T* x(int i) const noexcept { return static_cast<const T*>(in[i]); }
-  template <class T> T* y() const noexcept { return static_cast<T*>(out); }
-  template <class A> const A& attr() const noexcept { return *static_cast<const A*>(attrs); }
+  template <class T>
+  const T* x(int i) const noexcept {
+    return static_cast<const T*>(in[i]);
+  }
+  template <class T>
+  T* y() const noexcept {
+    return static_cast<T*>(out);
+  }
+  template <class A>
+  const A& attr() const noexcept {
+    return *static_cast<const A*>(attrs);
+  }
 };
 
 /// A gradient's view. Written in ops, so that it can be traced and differentiated again.
@@ -180,7 +223,10 @@ class TENURE_API Grad {
   virtual int outputs() const = 0;
   /// Input i leads to a source: its gradient is wanted. An undefined Tensor may be returned for the others, and means zero.
   virtual bool needs(int i) const = 0;
-  template <class A> const A& attr() const { return *static_cast<const A*>(attrs()); }
+  template <class A>
+  const A& attr() const {
+    return *static_cast<const A*>(attrs());
+  }
 
  protected:
   virtual const void* attrs() const = 0;
@@ -199,10 +245,10 @@ constexpr Saves saves_all_inputs() noexcept { return {0xffff, 0}; }
 /// Properties of an op, as bits.
 enum Traits : uint32_t {
   no_traits = 0,
-  elementwise = 1,      ///< has `tile`; output shape is the broadcast of the inputs
-  inplace = 2,          ///< output 0 may take an input's buffer of the same size; without `tile`: only input 0's
-  stateful = 4,         ///< random, or with an effect: never folded, merged or dropped
-  eager_only = 8,       ///< output shape depends on values: refused inside a trace and on symbols
+  elementwise = 1,  ///< has `tile`; output shape is the broadcast of the inputs
+  inplace = 2,      ///< output 0 may take an input's buffer of the same size; without `tile`: only input 0's
+  stateful = 4,     ///< random, or with an effect: never folded, merged or dropped
+  eager_only = 8,   ///< output shape depends on values: refused inside a trace and on symbols
   commutative = 16,
 };
 constexpr Traits operator|(Traits a, Traits b) noexcept { return static_cast<Traits>(static_cast<uint32_t>(a) | static_cast<uint32_t>(b)); }
@@ -210,20 +256,20 @@ constexpr Traits operator|(Traits a, Traits b) noexcept { return static_cast<Tra
 /// One op. Make it `const` at namespace scope and never copy it: it is known by its address.
 struct Op {
   std::string_view name;
-  void (*infer)(Infer& c) = nullptr;                                 ///< throws on specs that do not fit
-  Status (*run)(const Run& r) noexcept = nullptr;                    ///< general kernel
-  void (*tile)(const Tile& t) noexcept = nullptr;                    ///< elementwise kernel, instead of run
-  Tensors (*grad)(const Grad& g) = nullptr;                          ///< one tensor an input; null: not differentiable
+  void (*infer)(Infer& c) = nullptr;               ///< throws on specs that do not fit
+  Status (*run)(const Run& r) noexcept = nullptr;  ///< general kernel
+  void (*tile)(const Tile& t) noexcept = nullptr;  ///< elementwise kernel, instead of run
+  Tensors (*grad)(const Grad& g) = nullptr;        ///< one tensor an input; null: not differentiable
   Saves saves = {};
   Traits traits = no_traits;
-  const AttrType* (*attrs)() = nullptr;                              ///< attrs_of<A>, or null
-  std::shared_ptr<const void> (*prepare)(const Prep& p) = nullptr;   ///< a primitive to reuse for these specs; may throw
-  size_t (*scratch)(const Prep& p) = nullptr;                        ///< bytes that run needs
-  int64_t (*view)(const Prep& p) = nullptr;                          ///< byte offset at which output 0 is input 0's memory; -1: not this time
-  int packs = -1;                                                    ///< input whose packed form run can use
+  const AttrType* (*attrs)() = nullptr;                             ///< attrs_of<A>, or null
+  std::shared_ptr<const void> (*prepare)(const Prep& p) = nullptr;  ///< a primitive to reuse for these specs; may throw
+  size_t (*scratch)(const Prep& p) = nullptr;                       ///< bytes that run needs
+  int64_t (*view)(const Prep& p) = nullptr;                         ///< byte offset at which output 0 is input 0's memory; -1: not this time
+  int packs = -1;                                                   ///< input whose packed form run can use
   size_t (*pack_bytes)(const Prep& p) = nullptr;
   void (*pack)(const Prep& p, const void* in, void* out) noexcept = nullptr;
-  std::string_view specimens;                                        ///< "f32[2,3], f32[3] | f32[0] ; {"axis": 1}" (docs/ops.md)
+  std::string_view specimens;  ///< "f32[2,3], f32[3] | f32[0] ; {"axis": 1}" (docs/specimens.md)
 };
 
 // ---- calling ---------------------------------------------------------------------------------------------------------------
@@ -234,8 +280,7 @@ TENURE_API Tensor apply(const Op& op, std::span<Tensor> xs, AttrRef attrs = {});
 TENURE_API Tensors apply_all(const Op& op, std::span<Tensor> xs, AttrRef attrs = {});
 
 template <class... X>
-  requires(sizeof...(X) > 0 && (std::is_same_v<std::remove_cvref_t<X>, Tensor> && ...))
-Tensor apply(const Op& op, X&&... xs) {
+requires(sizeof...(X) > 0 && (std::is_same_v<std::remove_cvref_t<X>, Tensor> && ...)) Tensor apply(const Op& op, X&&... xs) {
   Tensor in[] = {std::forward<X>(xs)...};
   return apply(op, std::span<Tensor>(in));
 }

@@ -163,7 +163,8 @@ TENURE_API Tensor tile(Tensor x, const std::vector<int64_t>& repeats);
 TENURE_API Tensor repeat(Tensor x, int64_t repeats, int axis);
 TENURE_API Tensor flip(Tensor x, const Axes& axis = {});
 /// Amounts before and after for every dimension; mode constant, reflect, symmetric or edge.
-TENURE_API Tensor pad(Tensor x, const std::vector<std::pair<int64_t, int64_t>>& pad_width, std::string_view mode = "constant", double constant_values = 0);
+TENURE_API Tensor pad(Tensor x, const std::vector<std::pair<int64_t, int64_t>>& pad_width, std::string_view mode = "constant",
+                      double constant_values = 0);
 /// The box of sizes `shape` at `start`.
 TENURE_API Tensor slice(Tensor x, const std::vector<int64_t>& start, const std::vector<int64_t>& shape);
 /// NumPy's x[start:stop:step] for one axis; stop past the end is the end, step >= 1.
@@ -185,7 +186,7 @@ struct ConvOptions {
   std::string_view padding = "valid";  ///< valid or same
   Pair dilation_rate = 1;
   int64_t groups = 1;
-  std::string_view activation = {};    ///< fused: "", relu, relu6, silu, ...
+  std::string_view activation = {};  ///< fused: "", relu, relu6, silu, ...
 };
 /// kernel [kh, kw, in / groups, out]; bias [out] may be empty. Keras: ops.conv.
 TENURE_API Tensor conv2d(Tensor x, Tensor kernel, const ConvOptions& options = {}, Tensor bias = {});
@@ -193,7 +194,7 @@ TENURE_API Tensor conv2d(Tensor x, Tensor kernel, const ConvOptions& options = {
 TENURE_API Tensor depthwise_conv2d(Tensor x, Tensor kernel, const ConvOptions& options = {}, Tensor bias = {});
 struct PoolOptions {
   Pair pool_size = 2;
-  std::optional<Pair> strides = {};    ///< pool_size when not given
+  std::optional<Pair> strides = {};  ///< pool_size when not given
   std::string_view padding = "valid";
 };
 TENURE_API Tensor max_pool2d(Tensor x, const PoolOptions& options = {});
@@ -202,7 +203,8 @@ TENURE_API Tensor average_pool2d(Tensor x, const PoolOptions& options = {});
 
 // ---- normalization ----
 /// (x - mean) * rsqrt(variance + epsilon) * scale + offset on `axis`. scale and offset may be empty.
-TENURE_API Tensor batch_normalization(Tensor x, Tensor mean, Tensor variance, Tensor offset = {}, Tensor scale = {}, int axis = -1, double epsilon = 1e-3);
+TENURE_API Tensor batch_normalization(Tensor x, Tensor mean, Tensor variance, Tensor offset = {}, Tensor scale = {}, int axis = -1,
+                                      double epsilon = 1e-3);
 /// Training form: {y, batch mean, biased batch variance}.
 TENURE_API Tensors batch_normalization_training(Tensor x, Tensor offset = {}, Tensor scale = {}, int axis = -1, double epsilon = 1e-3);
 /// Over the last `axes` dimensions; gamma and beta of that shape may be empty.

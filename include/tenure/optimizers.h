@@ -54,7 +54,10 @@ class TENURE_API Optimizer {
   Optimizer(std::string name);
   Optimizer(const Optimizer& o) noexcept;
   Optimizer(Optimizer&& o) noexcept : body_(std::exchange(o.body_, nullptr)) {}
-  Optimizer& operator=(Optimizer o) noexcept { std::swap(body_, o.body_); return *this; }
+  Optimizer& operator=(Optimizer o) noexcept {
+    std::swap(body_, o.body_);
+    return *this;
+  }
   ~Optimizer();
 
   /// Makes the state for these variables; apply() does so at its first call. Once only.

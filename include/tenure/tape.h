@@ -18,8 +18,8 @@ class TapeBody;
 enum class Unconnected : uint8_t { none, zero };
 
 struct TapeOptions {
-  bool persistent = false;              ///< gradient() may be called more than once; entries stay until reset() or the end
-  bool watch_accessed_variables = true; ///< reading a trainable Variable watches it
+  bool persistent = false;               ///< gradient() may be called more than once; entries stay until reset() or the end
+  bool watch_accessed_variables = true;  ///< reading a trainable Variable watches it
 };
 
 /// Keras/TensorFlow: tf.GradientTape. Of one thread, bound to a scope; open from construction until gradient() (or the end).

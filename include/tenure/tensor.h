@@ -29,25 +29,46 @@ TENURE_API void release(TensorBody* body) noexcept;
 class TENURE_API Tensor {
  public:
   Tensor() noexcept = default;
-  Tensor(const Tensor& o) noexcept : body_(o.body_) { if (body_) detail::retain(body_); }
+  Tensor(const Tensor& o) noexcept : body_(o.body_) {
+    if (body_) detail::retain(body_);
+  }
   Tensor(Tensor&& o) noexcept : body_(std::exchange(o.body_, nullptr)) {}
-  Tensor& operator=(const Tensor& o) noexcept { Tensor(o).swap(*this); return *this; }
-  Tensor& operator=(Tensor&& o) noexcept { Tensor(std::move(o)).swap(*this); return *this; }
-  ~Tensor() { if (body_) detail::release(body_); }
+  Tensor& operator=(const Tensor& o) noexcept {
+    Tensor(o).swap(*this);
+    return *this;
+  }
+  Tensor& operator=(Tensor&& o) noexcept {
+    Tensor(std::move(o)).swap(*this);
+    return *this;
+  }
+  ~Tensor() {
+    if (body_) detail::release(body_);
+  }
   /// A rank-0 tensor; Keras' rule: such a number does not widen the other operand.
   template <class T, class = std::enable_if_t<std::is_arithmetic_v<T>>>
-  Tensor(T scalar) : Tensor(number(static_cast<double>(scalar), std::is_floating_point_v<T> ? DType::float32 : std::is_same_v<T, bool> ? DType::bool_ : DType::int32)) {}
+  Tensor(T scalar)
+      : Tensor(number(static_cast<double>(scalar), std::is_floating_point_v<T> ? DType::float32
+                                                   : std::is_same_v<T, bool>   ? DType::bool_
+                                                                               : DType::int32)) {}
   explicit Tensor(TensorBody* adopt) noexcept : body_(adopt) {}
 
   /// Copies values, row-major. Throws Shape when their number does not match.
   template <class T>
-  static Tensor from(std::span<const T> values, const Shape& shape) { return copy_of(values.data(), values.size(), dtype_of<T>(), shape); }
+  static Tensor from(std::span<const T> values, const Shape& shape) {
+    return copy_of(values.data(), values.size(), dtype_of<T>(), shape);
+  }
   template <class T>
-  static Tensor from(const std::vector<T>& values, const Shape& shape) { return from(std::span<const T>(values), shape); }
+  static Tensor from(const std::vector<T>& values, const Shape& shape) {
+    return from(std::span<const T>(values), shape);
+  }
   template <class T>
-  static Tensor from(std::initializer_list<T> values, const Shape& shape) { return copy_of(values.begin(), values.size(), dtype_of<T>(), shape); }
+  static Tensor from(std::initializer_list<T> values, const Shape& shape) {
+    return copy_of(values.begin(), values.size(), dtype_of<T>(), shape);
+  }
   template <class T>
-  static Tensor from(std::initializer_list<T> values) { return from(values, Shape{static_cast<int64_t>(values.size())}); }
+  static Tensor from(std::initializer_list<T> values) {
+    return from(values, Shape{static_cast<int64_t>(values.size())});
+  }
   /// Uses the caller's bytes without a copy. They must stay until `release` is called (or, without it, until the last handle is gone).
   static Tensor borrow(const void* data, const Shape& shape, DType dtype, std::function<void()> release = {});
   /// Uninitialized values.
@@ -75,11 +96,16 @@ class TENURE_API Tensor {
   std::span<const std::byte> bytes() const;
   /// The one value of a tensor of size 1, converted to T.
   template <class T = float>
-  T item() const { return static_cast<T>(number_at(0, true)); }
+  T item() const {
+    return static_cast<T>(number_at(0, true));
+  }
   /// Value i in row-major order, converted to double.
   double at(int64_t i) const { return number_at(i, false); }
   template <class T>
-  std::vector<T> to_vector() const { auto d = data<T>(); return std::vector<T>(d.begin(), d.end()); }
+  std::vector<T> to_vector() const {
+    auto d = data<T>();
+    return std::vector<T>(d.begin(), d.end());
+  }
 
   /// A tensor with the same values whose buffer is its own and no larger than it: unpins the base of a view.
   Tensor clone() const;
@@ -119,7 +145,11 @@ class TENURE_API Outputs {
   Outputs(Tensors ts, std::vector<std::string> names = {}) : items_(std::move(ts)), names_(std::move(names)) {}
   /// Throws InvalidArgument unless there is exactly one.
   operator Tensor() const& { return one(); }
-  operator Tensor() && { Tensor t = one(); items_.clear(); return t; }
+  operator Tensor() && {
+    Tensor t = one();
+    items_.clear();
+    return t;
+  }
   size_t size() const noexcept { return items_.size(); }
   const Tensor& operator[](size_t i) const { return at(i); }
   /// Throws NotFound for a name that is not an output's.
@@ -153,8 +183,11 @@ class TensorList {
   TensorList(Tensors ts) : items_(std::move(ts)) {}
   TensorList(Outputs o) : items_(std::move(o).items()) {}
   /// Whatever converts to a Tensor: a Variable, a layer's weight.
-  template <class T, class = std::enable_if_t<std::is_class_v<T> && std::is_convertible_v<const T&, Tensor> && !std::is_same_v<T, Tensor> && !std::is_same_v<T, Outputs>>>
-  TensorList(const T& t) { items_.push_back(static_cast<Tensor>(t)); }
+  template <class T, class = std::enable_if_t<std::is_class_v<T> && std::is_convertible_v<const T&, Tensor> && !std::is_same_v<T, Tensor> &&
+                                              !std::is_same_v<T, Outputs>>>
+  TensorList(const T& t) {
+    items_.push_back(static_cast<Tensor>(t));
+  }
   size_t size() const noexcept { return items_.size(); }
   const Tensor& operator[](size_t i) const { return items_[i]; }
   const Tensors& items() const& noexcept { return items_; }

@@ -26,7 +26,10 @@ class TENURE_API Variable {
   Variable(Tensor initial, const S& name) : Variable(std::move(initial), VariableOptions{std::string(name)}) {}
   Variable(const Variable& o) noexcept;
   Variable(Variable&& o) noexcept : body_(std::exchange(o.body_, nullptr)) {}
-  Variable& operator=(Variable o) noexcept { std::swap(body_, o.body_); return *this; }
+  Variable& operator=(Variable o) noexcept {
+    std::swap(body_, o.body_);
+    return *this;
+  }
   ~Variable();
 
   bool defined() const noexcept { return body_ != nullptr; }

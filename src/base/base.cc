@@ -22,8 +22,8 @@ void Error::add_frame(std::string frame) {
 const char* Error::what() const noexcept { return text_.c_str(); }
 
 namespace {
-constexpr const char* dtype_names[] = {"float32", "float64", "bfloat16", "float16", "int8",   "uint8", "int16",
-                                       "int32",   "int64",   "uint32",   "uint64",  "bool",   "string"};
+constexpr const char* dtype_names[] = {"float32", "float64", "bfloat16", "float16", "int8", "uint8", "int16",
+                                       "int32",   "int64",   "uint32",   "uint64",  "bool", "string"};
 }
 
 const char* to_string(DType t) noexcept { return dtype_names[static_cast<size_t>(t)]; }

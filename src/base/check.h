@@ -33,7 +33,8 @@ template <class... Args>
 /// A caller's mistake: throws unless `ok`.
 template <class... Args>
 inline void check(bool ok, Code code, fmt::format_string<Args...> text, Args&&... args) {
-  if (!ok) [[unlikely]] fail(code, text, std::forward<Args>(args)...);
+  if (!ok) [[unlikely]]
+    fail(code, text, std::forward<Args>(args)...);
 }
 
 /// Our own mistake: throws Internal with the source line unless `ok`.

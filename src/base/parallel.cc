@@ -67,9 +67,7 @@ void in_child() noexcept {
   forget_pool();
 #endif
 }
-void hook_fork() noexcept {
-  [[maybe_unused]] static const int hooked = pthread_atfork(before_fork, nullptr, in_child);
-}
+void hook_fork() noexcept { [[maybe_unused]] static const int hooked = pthread_atfork(before_fork, nullptr, in_child); }
 
 bool acquire() noexcept {
   if (token == 0) {

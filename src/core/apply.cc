@@ -120,7 +120,9 @@ namespace {
 template <class T, size_t N>
 class Few {
  public:
-  explicit Few(size_t n) : n_(n) { if (n > N) many_.resize(n); }
+  explicit Few(size_t n) : n_(n) {
+    if (n > N) many_.resize(n);
+  }
   T* data() noexcept { return n_ > N ? many_.data() : few_; }
   T& operator[](size_t i) noexcept { return data()[i]; }
   std::span<T> span() noexcept { return {data(), n_}; }
@@ -138,13 +140,14 @@ Mode mode_of(const Op& op, std::span<const Tensor> xs) {
   for (const Tensor& x : xs) {
     const TensorBody* b = x.body();
     check(b != nullptr, Code::InvalidArgument, "{}: an input is an empty handle (default-made, moved from, or released)", op.name);
-    if (b->concrete()) [[likely]] continue;
+    if (b->concrete()) [[likely]]
+      continue;
     if (b->traced()) {
       check(trace_open(b->trace_id()), Code::InvalidArgument,
             "{}: an input of {} belongs to a trace that has ended; return it from the traced function instead of storing it", op.name, b->spec());
     } else if (b->symbolic()) {
-      check(mode != Mode::traced, Code::InvalidArgument, "{}: a model's symbolic {} cannot be used inside a traced function; call the model instead", op.name,
-            b->spec());
+      check(mode != Mode::traced, Code::InvalidArgument, "{}: a model's symbolic {} cannot be used inside a traced function; call the model instead",
+            op.name, b->spec());
       if (mode == Mode::eager) mode = Mode::symbolic;
     } else {
       mode = Mode::abstract;
@@ -162,7 +165,8 @@ int donor(const Op& op, std::span<const Tensor> xs, const Spec& y) noexcept {
   size_t n = op.tile ? xs.size() : 1;
   for (size_t i = 0; i < n && i < xs.size(); ++i) {
     const TensorBody* b = xs[i].body();
-    if (b->spec().bytes() == y.bytes() && b->spec().shape.elements() == y.shape.elements() && size_of(b->spec().dtype) == size_of(y.dtype) && b->sole())
+    if (b->spec().bytes() == y.bytes() && b->spec().shape.elements() == y.shape.elements() && size_of(b->spec().dtype) == size_of(y.dtype) &&
+        b->sole())
       return static_cast<int>(i);
   }
   return -1;
@@ -172,7 +176,8 @@ int donor(const Op& op, std::span<const Tensor> xs, const Spec& y) noexcept {
 class Recording {
  public:
   Recording(const Op& op, AttrRef attrs, std::span<const Tensor> xs) {
-    if (!thread_context.tapes || thread_context.stopped) [[likely]] return;
+    if (!thread_context.tapes || thread_context.stopped) [[likely]]
+      return;
     for (TapeRecorder* t = thread_context.tapes; t; t = t->outer)
       if (t->watches(xs)) tickets_.emplace_back(t, t->begin(op, attrs, xs));
   }
@@ -215,7 +220,8 @@ void run_eager(const Op& op, std::span<Tensor> xs, AttrRef attrs, std::span<cons
   for (size_t i = from >= 0 ? 1 : 0; i < ys.size(); ++i) ys[i] = make_tensor(yspecs[i]);
   for (size_t i = 0; i < ys.size(); ++i) out[i] = mutable_data(ys[i]);
   Status status = run_kernel(op, attrs.p, xspecs, yspecs, in.data(), out.data());
-  if (!status.ok()) [[unlikely]] throw_status(op, status, xspecs);
+  if (!status.ok()) [[unlikely]]
+    throw_status(op, status, xspecs);
   recording.finish(ys);
 }
 

@@ -165,7 +165,8 @@ TEST(Lanes, BroadcastingAgreesWithIndexArithmetic) {
     };
     auto d = y.data<float>();
     for (int64_t i = 0; i < y.size(); i += 1 + y.size() / 5000)
-      ASSERT_EQ(d[static_cast<size_t>(i)], value(a, i) + value(b, i)) << a.spec().shape.rank() << " " << to_string(a.spec()) << " " << to_string(b.spec()) << " at " << i;
+      ASSERT_EQ(d[static_cast<size_t>(i)], value(a, i) + value(b, i))
+          << a.spec().shape.rank() << " " << to_string(a.spec()) << " " << to_string(b.spec()) << " at " << i;
   }
 }
 

@@ -52,8 +52,8 @@ struct ThreadContext {
   TraceRecorder* trace;
   TapeRecorder* tapes;
   HideTapes* hidden_tapes;  // what is out of sight, innermost first
-  bool stopped;        // StopRecording
-  bool abstract;       // inside shape inference by abstract tensors: random draws and assignments do nothing
+  bool stopped;             // StopRecording
+  bool abstract;            // inside shape inference by abstract tensors: random draws and assignments do nothing
   CallContext* call;
   uint64_t eager_ops;
   TraceRecorder* hidden;  // the trace that Eagerly hides: it still hears of new Variables

@@ -20,7 +20,9 @@ class HolderBody final : public Counted {
     class Adapter final : public Visitor {
      public:
       explicit Adapter(EdgeVisitor& v) : v_(v) {}
-      void user_edge(const void* body, std::string_view label, int64_t index) override { v_.user_edge(static_cast<const Counted*>(body), label, index); }
+      void user_edge(const void* body, std::string_view label, int64_t index) override {
+        v_.user_edge(static_cast<const Counted*>(body), label, index);
+      }
 
      private:
       EdgeVisitor& v_;
@@ -69,7 +71,8 @@ Explanation explain(const Tensor& t) {
   e.account = path_of(root->account());
   e.id = root->birth();
   for (const Counted* c : g.objects)
-    if (c->kind() == Kind::tensor && (c == &b || (b.storage() && static_cast<const TensorBody*>(c)->storage() == b.storage()))) e.user_handles += c->users();
+    if (c->kind() == Kind::tensor && (c == &b || (b.storage() && static_cast<const TensorBody*>(c)->storage() == b.storage())))
+      e.user_handles += c->users();
   e.unexplained = root->owners() - std::min<size_t>(root->owners(), g.owner_edges(root));
   if (root != &b) e.unexplained += b.owners() - std::min<size_t>(b.owners(), g.owner_edges(&b));
   e.paths = g.paths(root, 8);
@@ -77,8 +80,8 @@ Explanation explain(const Tensor& t) {
 }
 
 std::string Explanation::text() const {
-  std::string out = bytes ? fmt::format("{} in {} bytes{}, {}, asked for by {} (born as {})\n", spec, bytes, view ? " (a view: the whole buffer stays)" : "",
-                                        to_string(category), account, id)
+  std::string out = bytes ? fmt::format("{} in {} bytes{}, {}, asked for by {} (born as {})\n", spec, bytes,
+                                        view ? " (a view: the whole buffer stays)" : "", to_string(category), account, id)
                           : fmt::format("{} without values, made under {} (born as {})\n", spec, account, id);
   for (auto& path : paths) {
     std::string indent = "  ";

@@ -97,9 +97,7 @@ TEST(ExpectEmpty, ListsWhatLivesAndWhoHoldsIt) {
   try {
     memory::expect_empty();
     FAIL();
-  } catch (const Error& e) {
-    EXPECT_NE(std::string(e.what()).find("Variable forgotten"), std::string::npos) << e.what();
-  }
+  } catch (const Error& e) { EXPECT_NE(std::string(e.what()).find("Variable forgotten"), std::string::npos) << e.what(); }
 }
 
 }  // namespace

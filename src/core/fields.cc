@@ -67,9 +67,7 @@ class Reader final : public Fields {
     seen_.push_back(n);
     try {
       v = in_[n].get<T>();
-    } catch (const Json::exception&) {
-      fail(Code::InvalidArgument, "attributes: '{}' has the wrong type: {}", n, in_[n].dump());
-    }
+    } catch (const Json::exception&) { fail(Code::InvalidArgument, "attributes: '{}' has the wrong type: {}", n, in_[n].dump()); }
   }
   Json in_;
   std::vector<std::string> seen_;

@@ -38,7 +38,10 @@ void TensorBody::trace(memory::EdgeVisitor& v) const {
 }
 
 std::string TensorBody::describe() const {
-  const char* what = concrete() ? (spec_.bytes() < storage_->bytes() ? "view" : "tensor") : symbolic() ? "symbolic tensor" : traced() ? "traced tensor" : "spec";
+  const char* what = concrete()   ? (spec_.bytes() < storage_->bytes() ? "view" : "tensor")
+                     : symbolic() ? "symbolic tensor"
+                     : traced()   ? "traced tensor"
+                                  : "spec";
   return fmt::format("{} {}", what, spec_);
 }
 
@@ -93,10 +96,15 @@ const TensorBody& body_of(const TensorBody* b) {
 
 const TensorBody& with_values(const TensorBody* b) {
   const TensorBody& body = body_of(b);
-  if (body.concrete()) [[likely]] return body;
+  if (body.concrete()) [[likely]]
+    return body;
   if (body.traced() && !trace_open(body.trace_id()))
-    fail(Code::InvalidArgument, "tensor: this {} belongs to a trace that has ended; return it from the traced function instead of storing it", body.spec());
-  fail(Code::InvalidArgument, "tensor: a {} {} has no values; values exist in eager tensors only{}", body.symbolic() ? "symbolic" : body.traced() ? "traced" : "abstract",
+    fail(Code::InvalidArgument, "tensor: this {} belongs to a trace that has ended; return it from the traced function instead of storing it",
+         body.spec());
+  fail(Code::InvalidArgument, "tensor: a {} {} has no values; values exist in eager tensors only{}",
+       body.symbolic() ? "symbolic"
+       : body.traced() ? "traced"
+                       : "abstract",
        body.spec(), body.traced() ? " (a traced function may not branch on values)" : "");
 }
 
@@ -108,7 +116,8 @@ Tensor make_tensor(const Spec& spec) {
   int64_t bytes = static_cast<int64_t>(size_of(spec.dtype));
   bool empty = std::find(spec.shape.begin(), spec.shape.end(), 0) != spec.shape.end(), fits = true;
   for (int64_t d : spec.shape.dims()) fits &= empty || !__builtin_mul_overflow(bytes, d, &bytes);
-  check(fits && bytes <= int64_t{1} << 46, Code::OutOfMemory, "tensor: {} asked for {}, which no machine can hold", memory::path_of(memory::current_account()), spec);
+  check(fits && bytes <= int64_t{1} << 46, Code::OutOfMemory, "tensor: {} asked for {}, which no machine can hold",
+        memory::path_of(memory::current_account()), spec);
   Storage* s = Storage::make(spec.bytes());
   s->retain(Counted::kOwner);
   return adopt(new TensorBody(spec, s, 0));
@@ -130,9 +139,7 @@ bool Tensor::symbolic() const { return body_ && (body_->symbolic() || body_->tra
 bool Tensor::concrete() const { return body_ && body_->concrete(); }
 uint64_t Tensor::id() const noexcept { return body_ ? body_->birth() : 0; }
 
-size_t Tensor::use_count() const noexcept {
-  return body_ ? size_t{body_->users()} + body_->owners() : 0;
-}
+size_t Tensor::use_count() const noexcept { return body_ ? size_t{body_->users()} + body_->owners() : 0; }
 
 Tensor Tensor::empty(const Shape& shape, DType dtype) { return make_tensor({shape, dtype}); }
 
@@ -246,7 +253,8 @@ const Tensor& Outputs::one() const {
   return items_[0];
 }
 void Outputs::expect(size_t n) const {
-  check(items_.size() == n, Code::InvalidArgument, "outputs: expected {}, but there are {}", n == 1 ? "exactly one" : std::to_string(n), items_.size());
+  check(items_.size() == n, Code::InvalidArgument, "outputs: expected {}, but there are {}", n == 1 ? "exactly one" : std::to_string(n),
+        items_.size());
 }
 
 // ---- Node --------------------------------------------------------------------------------------------------------------------
@@ -369,7 +377,8 @@ void assign_variable(VariableBody& v, Tensor value) {
 }
 
 Variable::Variable(Tensor initial, VariableOptions options) {
-  check(initial.concrete(), Code::InvalidArgument, "Variable {}: expected an initial value, got {}", options.name, initial.defined() ? "a symbolic tensor" : "an empty handle");
+  check(initial.concrete(), Code::InvalidArgument, "Variable {}: expected an initial value, got {}", options.name,
+        initial.defined() ? "a symbolic tensor" : "an empty handle");
   bool take = initial.body()->sole() && initial.spec().bytes() == initial.body()->storage()->bytes();
   Tensor own = take ? adopt(new TensorBody(initial.spec(), initial.body()->take_storage(), 0)) : initial.clone();
   if (own.body()->storage()->category() == memory::Category::temporary) own.body()->storage()->set_category(memory::Category::parameter);
@@ -411,9 +420,13 @@ void Variable::assign(Tensor value) {
     double v = value.body()->number();
     Tensor cast = make_tensor(b.spec());
     if (b.spec().dtype == DType::float64) std::memcpy(mutable_data(cast), &v, 8);
-    else if (b.spec().dtype == DType::float32) { auto f = static_cast<float>(v); std::memcpy(mutable_data(cast), &f, 4); }
-    else if (b.spec().dtype == DType::int64) { auto n = static_cast<int64_t>(v); std::memcpy(mutable_data(cast), &n, 8); }
-    else cast = std::move(value);
+    else if (b.spec().dtype == DType::float32) {
+      auto f = static_cast<float>(v);
+      std::memcpy(mutable_data(cast), &f, 4);
+    } else if (b.spec().dtype == DType::int64) {
+      auto n = static_cast<int64_t>(v);
+      std::memcpy(mutable_data(cast), &n, 8);
+    } else cast = std::move(value);
     value = std::move(cast);
   }
   assign_variable(b, std::move(value));

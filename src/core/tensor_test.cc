@@ -57,9 +57,7 @@ TEST(Tensor, AnEmptyHandleSaysSo) {
   try {
     none.shape();
     FAIL();
-  } catch (const Error& e) {
-    EXPECT_NE(std::string(e.what()).find("this handle is empty"), std::string::npos);
-  }
+  } catch (const Error& e) { EXPECT_NE(std::string(e.what()).find("this handle is empty"), std::string::npos); }
   EXPECT_EQ(to_string(none), "Tensor()");
 }
 

@@ -12,9 +12,10 @@ inline Tensors no_gradient(const Grad& g) { return Tensors(static_cast<size_t>(g
 /// a + b on float32, in place where it may.
 inline const Op plus{.name = "plus",
                      .infer = infer_broadcast,
-                     .tile = [](const Tile& t) noexcept {
-                       for (int64_t i = 0; i < t.n; ++i) t.y<float>()[i] = t.x<float>(0)[i] + t.x<float>(1)[i];
-                     },
+                     .tile =
+                         [](const Tile& t) noexcept {
+                           for (int64_t i = 0; i < t.n; ++i) t.y<float>()[i] = t.x<float>(0)[i] + t.x<float>(1)[i];
+                         },
                      .traits = elementwise | inplace | commutative,
                      .specimens = "f32[2], f32[2]"};
 

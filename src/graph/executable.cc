@@ -64,8 +64,13 @@ const Executable::Prepared& Executable::prepared(int threads) {
 
 memory::HeldOf<PackSet> Executable::packs(std::span<const Tensor> reads) {
   if (pack_rules_.empty()) return {};
-  auto source_of = [&](const Pack& p) { return p.source.space == Location::constant ? constants_[static_cast<size_t>(p.source.index)].get() : reads[static_cast<size_t>(p.source.index)].body(); };
-  auto version_of = [&](const Pack& p) { return p.source.space == Location::constant ? 0 : variables_[static_cast<size_t>(p.source.index)]->version(); };
+  auto source_of = [&](const Pack& p) {
+    return p.source.space == Location::constant ? constants_[static_cast<size_t>(p.source.index)].get()
+                                                : reads[static_cast<size_t>(p.source.index)].body();
+  };
+  auto version_of = [&](const Pack& p) {
+    return p.source.space == Location::constant ? 0 : variables_[static_cast<size_t>(p.source.index)]->version();
+  };
   std::lock_guard lock(mutex_);
   if (packs_) {
     bool fresh = true;
@@ -197,7 +202,8 @@ Tensors Executable::run(std::span<const Tensor> args) {
       if (ready.scratch[i] > ins.scratch_bytes) scratch = extra->data();
       const void* pack = ins.pack >= 0 ? packed->packed[static_cast<size_t>(ins.pack)]->data() : nullptr;
       Status status = ins.op->run(Run(ins.xs, ins.ys, ins.attrs.ref().p, ready.threads, ready.primitives[i].get(), inputs, outputs, scratch, pack));
-      if (!status.ok()) [[unlikely]] throw_status(*ins.op, status, ins.xs);
+      if (!status.ok()) [[unlikely]]
+        throw_status(*ins.op, status, ins.xs);
     }
   }
   if (!writes_.empty()) {
@@ -214,7 +220,10 @@ Tensors Executable::run(std::span<const Tensor> args) {
   results.reserve(results_.size());
   for (const Result& r : results_) {
     auto index = static_cast<size_t>(r.index);
-    const Tensor base_tensor = r.kind == Result::own ? own[index] : r.kind == Result::input ? args[index] : r.kind == Result::constant ? constants_[index].tensor() : reads[index];
+    const Tensor base_tensor = r.kind == Result::own        ? own[index]
+                               : r.kind == Result::input    ? args[index]
+                               : r.kind == Result::constant ? constants_[index].tensor()
+                                                            : reads[index];
     bool whole = r.offset == 0 && base_tensor.spec() == r.spec;
     results.push_back(whole ? base_tensor : make_view(base_tensor, r.spec, r.offset));
   }

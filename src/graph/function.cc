@@ -159,7 +159,8 @@ class FunctionBody final : public Counted {
         }
       for (size_t i = 0; i < s.statics.size() && i < last.statics.size(); ++i)
         if (s.statics[i] != last.statics[i]) {
-          what = fmt::format("Static argument {} was {} and is now {}; pass a plain number, which is an input and needs no trace", i, last.statics[i], s.statics[i]);
+          what = fmt::format("Static argument {} was {} and is now {}; pass a plain number, which is an input and needs no trace", i, last.statics[i],
+                             s.statics[i]);
           break;
         }
       if (s.training != last.training) what = "`training` changes";
@@ -175,7 +176,9 @@ class FunctionBody final : public Counted {
   std::atomic<int64_t> traces_ = 0;
 };
 
-Function::Function(detail::FunctionCall f, FunctionOptions options, int) : body_(new FunctionBody(std::move(f), std::move(options))) { body_->retain(Counted::kUser); }
+Function::Function(detail::FunctionCall f, FunctionOptions options, int) : body_(new FunctionBody(std::move(f), std::move(options))) {
+  body_->retain(Counted::kUser);
+}
 Function::Function(FunctionBody* body) noexcept : body_(body) {
   if (body_) body_->retain(Counted::kUser);
 }
@@ -191,7 +194,9 @@ FunctionBody& body_of(FunctionBody* b) {
 }
 }  // namespace
 
-Outputs Function::call(Tensors args, const std::vector<std::string>& statics, const void* const* values) const { return body_of(body_).call(std::move(args), statics, values); }
+Outputs Function::call(Tensors args, const std::vector<std::string>& statics, const void* const* values) const {
+  return body_of(body_).call(std::move(args), statics, values);
+}
 Plan Function::prepare(const std::vector<Spec>& specs, const std::vector<std::string>& statics, const void* const* values) const {
   return body_of(body_).prepare(specs, statics, values);
 }

@@ -251,9 +251,7 @@ TEST(FunctionMemory, ThePlannedPeakIsTheMeasuredOne) {
   EXPECT_GE(p.peak_bytes(), 2u << 20);
   auto before = now();
   memory::reset_peak();
-  {
-    Tensor y = f(x);
-  }
+  { Tensor y = f(x); }
   EXPECT_EQ(memory::peak().bytes - before.live_bytes, p.peak_bytes()) << p.text;
 }
 

@@ -142,9 +142,7 @@ TEST(Function, ATraceIsOfTheTensorsItSaw) {
   try {
     exp(stored);
     FAIL();
-  } catch (const Error& e) {
-    EXPECT_NE(std::string(e.what()).find("belongs to a trace that has ended"), std::string::npos) << e.what();
-  }
+  } catch (const Error& e) { EXPECT_NE(std::string(e.what()).find("belongs to a trace that has ended"), std::string::npos) << e.what(); }
   EXPECT_THROW(stored.item(), Error);
 }
 
@@ -167,9 +165,7 @@ TEST(Function, AVariableMadeOnASecondTraceIsRefused) {
   try {
     f(filled({2}, 0));
     FAIL();
-  } catch (const Error& e) {
-    EXPECT_NE(std::string(e.what()).find("Variable fresh is made on a second trace"), std::string::npos) << e.what();
-  }
+  } catch (const Error& e) { EXPECT_NE(std::string(e.what()).find("Variable fresh is made on a second trace"), std::string::npos) << e.what(); }
   EXPECT_EQ(made.size(), 1u);
 }
 

@@ -15,8 +15,8 @@ struct Group {
 bool fits(const GraphNode& n) { return n.op && n.op->tile && !(n.op->traits & stateful) && n.out.size() == 1 && n.in.size() <= 4 && !n.in.empty(); }
 
 // The program of a set of nodes, or null if it is too large.
-std::shared_ptr<TileProgram> program_of(const Graph& g, const std::vector<size_t>& members, const std::vector<int32_t>& uses, std::vector<ValueId>* in,
-                                        std::vector<ValueId>* out) {
+std::shared_ptr<TileProgram> program_of(const Graph& g, const std::vector<size_t>& members, const std::vector<int32_t>& uses,
+                                        std::vector<ValueId>* in, std::vector<ValueId>* out) {
   auto p = std::make_shared<TileProgram>();
   std::map<ValueId, int> made;  // value to step
   std::vector<ValueId> inputs;
@@ -67,7 +67,8 @@ void fuse_tiles(Graph& g) {
       for (ValueId v : n.in) {
         int p = producer(v);
         int at = p >= 0 ? group_of[static_cast<size_t>(p)] : -1;
-        if (at >= 0 && groups[static_cast<size_t>(at)].open && g.spec(v).shape == g.spec(n.out[0]).shape && std::find(join.begin(), join.end(), at) == join.end())
+        if (at >= 0 && groups[static_cast<size_t>(at)].open && g.spec(v).shape == g.spec(n.out[0]).shape &&
+            std::find(join.begin(), join.end(), at) == join.end())
           join.push_back(at);
       }
       // Groups are joined one by one as long as the result still fits.

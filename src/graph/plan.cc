@@ -76,13 +76,15 @@ std::string check_plan(const std::vector<Placed>& buffers, size_t arena) {
   for (size_t i : by_birth) {
     const Placed& b = buffers[i];
     if (b.bytes == 0) continue;
-    if (b.offset % 64 != 0 || b.offset + b.bytes > arena) return fmt::format("buffer {} at {} does not lie in the arena of {} bytes", i, b.offset, arena);
+    if (b.offset % 64 != 0 || b.offset + b.bytes > arena)
+      return fmt::format("buffer {} at {} does not lie in the arena of {} bytes", i, b.offset, arena);
     while (!deaths.empty() && deaths.begin()->first < b.first) {
       live.erase({buffers[deaths.begin()->second].offset, deaths.begin()->second});
       deaths.erase(deaths.begin());
     }
     auto at = live.insert({b.offset, i}).first;
-    if (auto next = std::next(at); next != live.end() && b.offset + b.bytes > next->first) return fmt::format("buffers {} and {} overlap", i, next->second);
+    if (auto next = std::next(at); next != live.end() && b.offset + b.bytes > next->first)
+      return fmt::format("buffers {} and {} overlap", i, next->second);
     if (at != live.begin()) {
       const Placed& p = buffers[std::prev(at)->second];
       if (p.offset + p.bytes > b.offset) return fmt::format("buffers {} and {} overlap", std::prev(at)->second, i);

@@ -112,7 +112,8 @@ class Executable::Planner {
     if (!tile && !(n.op && (n.op->traits & inplace))) return false;
     // A group writes an output where its step stands: no later step may read the input.
     size_t made = 0;
-    if (n.tiles) made = static_cast<size_t>(n.tiles->outputs[static_cast<size_t>(std::find(n.out.begin(), n.out.end(), y) - n.out.begin())]) - n.in.size();
+    if (n.tiles)
+      made = static_cast<size_t>(n.tiles->outputs[static_cast<size_t>(std::find(n.out.begin(), n.out.end(), y) - n.out.begin())]) - n.in.size();
     for (size_t k = 0; k < n.in.size(); ++k) {
       if (root_[at(n.in[k])] != r) continue;
       if (n.tiles && n.tiles->reads_after(made, static_cast<int>(k))) return false;
@@ -171,7 +172,9 @@ class Executable::Planner {
         for (ValueId x : n.in) {
           ValueId r = root_[at(x)];
           if (!computed(r) || placed_[at(r)] || last_[at(r)] != static_cast<int32_t>(i) || first_[at(r)] == static_cast<int32_t>(i)) continue;
-          if (g_.spec(y).bytes() == 0 || g_.spec(r).bytes() != g_.spec(y).bytes() || std::find(taken.begin(), taken.end(), r) != taken.end() || !may_share(i, r, y)) continue;
+          if (g_.spec(y).bytes() == 0 || g_.spec(r).bytes() != g_.spec(y).bytes() || std::find(taken.begin(), taken.end(), r) != taken.end() ||
+              !may_share(i, r, y))
+            continue;
           taken.push_back(r);
           buffer_of_[at(y)] = buffer_of_[at(r)];
           Placed& b = buffers_[static_cast<size_t>(buffer_of_[at(y)])];
@@ -272,7 +275,10 @@ class Executable::Planner {
       Location l = locate(v);
       Result r;
       r.index = l.index, r.offset = l.offset, r.spec = g_.spec(v);
-      r.kind = l.space == Location::output ? Result::own : l.space == Location::input ? Result::input : l.space == Location::constant ? Result::constant : Result::variable;
+      r.kind = l.space == Location::output     ? Result::own
+               : l.space == Location::input    ? Result::input
+               : l.space == Location::constant ? Result::constant
+                                               : Result::variable;
       ensure(l.space != Location::arena && l.space != Location::var_out, "an output was planned into memory that ends with the call");
       e_.results_.push_back(r);
     }
@@ -302,7 +308,8 @@ class Executable::Planner {
       }
       p.text += fmt::format("{:>4}  {}", i, what);
       for (size_t k = 0; k < ins.out.size(); ++k)
-        p.text += fmt::format("  -> {} {}+{}", ins.ys[k], spaces[ins.out[k].space], ins.out[k].space == Location::arena ? ins.out[k].offset : static_cast<size_t>(ins.out[k].index));
+        p.text += fmt::format("  -> {} {}+{}", ins.ys[k], spaces[ins.out[k].space],
+                              ins.out[k].space == Location::arena ? ins.out[k].offset : static_cast<size_t>(ins.out[k].index));
       if (ins.scratch_bytes) p.text += fmt::format("  scratch {}", ins.scratch_bytes);
       p.text += fmt::format("  {}\n", memory::path_of(ins.account));
     }

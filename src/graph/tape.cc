@@ -235,7 +235,8 @@ Tensors TapeBody::gradient(std::span<const Tensor> targets, std::span<const uint
   for (const Tensor& t : targets) {
     check(t.defined(), Code::InvalidArgument, "GradientTape.gradient: the target is an empty handle");
     if (output_gradient.defined())
-      check(output_gradient.shape() == t.shape(), Code::Shape, "GradientTape.gradient: the target is {}, its output gradient {}", t.spec(), output_gradient.spec());
+      check(output_gradient.shape() == t.shape(), Code::Shape, "GradientTape.gradient: the target is {}, its output gradient {}", t.spec(),
+            output_gradient.spec());
     int64_t s = slot(t.id());
     if (s >= 0 && static_cast<size_t>(s) < slots && leads[static_cast<size_t>(s)])
       accumulate(static_cast<size_t>(s), output_gradient.defined() ? output_gradient : ones_like(t));
@@ -263,7 +264,8 @@ Tensors TapeBody::gradient(std::span<const Tensor> targets, std::span<const uint
           if (!dys[k].defined()) dys[k] = zeros(e.outputs[k].spec.shape, e.outputs[k].spec.dtype);
         auto f = e.custom;
         dxs = (*f)(dys);
-        check(dxs.size() == e.inputs.size(), Code::InvalidArgument, "custom_gradient: expected {} gradients, one an input, got {}", e.inputs.size(), dxs.size());
+        check(dxs.size() == e.inputs.size(), Code::InvalidArgument, "custom_gradient: expected {} gradients, one an input, got {}", e.inputs.size(),
+              dxs.size());
       } else {
         const Op* op = e.op;
         Context context(e, std::move(dys), needed);
@@ -339,7 +341,9 @@ Tensors by_variables(TapeBody& tape, std::span<const Tensor> targets, const Vari
 Tensors GradientTape::gradient(const Tensor& target, const Variables& sources, Unconnected u, const Tensor& output_gradient) {
   return by_variables(*body_, {&target, 1}, sources, u, output_gradient);
 }
-Tensors GradientTape::gradient(const Tensors& targets, const Variables& sources, Unconnected u) { return by_variables(*body_, targets, sources, u, {}); }
+Tensors GradientTape::gradient(const Tensors& targets, const Variables& sources, Unconnected u) {
+  return by_variables(*body_, targets, sources, u, {});
+}
 Tensor GradientTape::gradient(const Tensor& target, const Variable& source, Unconnected u, const Tensor& output_gradient) {
   return gradient(target, Variables{source}, u, output_gradient)[0];
 }

@@ -341,7 +341,9 @@ TEST(CustomGradient, SeesZerosForOutputsThatNobodyUsedAndMustAnswerForEachInput)
 
 TEST(CustomGradient, WithoutATapeKeepsNothing) {
   auto token = std::make_shared<int>(0);
-  Tensors y = custom_gradient({scalar(1)}, [&](const Tensors& in) { return std::pair{in, GradientFunction([token](const Tensors& dy) { return dy; })}; });
+  Tensors y = custom_gradient({scalar(1)}, [&](const Tensors& in) {
+    return std::pair{in, GradientFunction([token](const Tensors& dy) { return dy; })};
+  });
   EXPECT_EQ(token.use_count(), 1);
 }
 

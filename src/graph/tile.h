@@ -13,8 +13,8 @@ struct TileProgram {
     const Op* op;
     AttrBox attrs;
     int inputs;
-    int in[4];       ///< registers
-    int out;         ///< register
+    int in[4];  ///< registers
+    int out;    ///< register
     DType dtype, out_dtype;
   };
   static constexpr int kMaxInputs = 16, kMaxOutputs = 16, kMaxRegisters = 24, kMaxSteps = 64;
@@ -22,8 +22,8 @@ struct TileProgram {
   // Registers 0 .. inputs-1 are the inputs, then one for each step: register inputs + s is made by step s.
   std::vector<Spec> inputs;
   std::vector<Step> steps;
-  std::vector<int> outputs;   ///< registers that go to memory
-  Shape shape;                ///< of every output
+  std::vector<int> outputs;  ///< registers that go to memory
+  Shape shape;               ///< of every output
 
   /// Assigns tile buffers to registers; false if more are alive at once than fit. Call once after the last change.
   bool finish();
@@ -34,7 +34,7 @@ struct TileProgram {
   void run(const void* const* in, void* const* out) const noexcept;
 
  private:
-  std::vector<int> buffer_;   // by register: tile buffer, or -1 for memory
+  std::vector<int> buffer_;  // by register: tile buffer, or -1 for memory
   int buffers_ = 0;
 };
 

@@ -35,8 +35,10 @@ class Tracer final : public TraceRecorder {
     if (fresh) {
       it->second = graph.add_constant(t);
       if (b.spec().bytes() > (size_t{1} << 20))
-        memory::log(fmt::format("function: a constant {} of {} bytes, asked for by {}, is captured by the trace and kept with it; pass it as an argument or make it a Variable",
-                                b.spec(), b.spec().bytes(), memory::path_of(b.storage()->account())));
+        memory::log(
+            fmt::format("function: a constant {} of {} bytes, asked for by {}, is captured by the trace and kept with it; pass it as an argument or "
+                        "make it a Variable",
+                        b.spec(), b.spec().bytes(), memory::path_of(b.storage()->account())));
     }
     return it->second;
   }
@@ -78,8 +80,10 @@ class Tracer final : public TraceRecorder {
   }
 
   void created(VariableBody& v) override {
-    check(first_, Code::InvalidArgument,
-          "function: Variable {} is made on a second trace; make Variables (and layers) once, outside the traced function, or keep them between calls", v.name());
+    check(
+        first_, Code::InvalidArgument,
+        "function: Variable {} is made on a second trace; make Variables (and layers) once, outside the traced function, or keep them between calls",
+        v.name());
   }
 
   Graph finish(const Tensors& outputs) {

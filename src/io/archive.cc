@@ -43,8 +43,9 @@ void refuse_hdf5(const Bytes& bytes, const std::string& path) {
 
 void refuse_saved_model(const std::string& path) {
   refuse(path, "a TensorFlow SavedModel (a folder with saved_model.pb), which is a TensorFlow graph",
-         fmt::format("import tf_keras, keras; tf_keras.models.load_model('{0}').save('{1}.h5'); keras.saving.load_model('{1}.h5', compile=False).save('{1}.keras')", path,
-                     stem(path)));
+         fmt::format("import tf_keras, keras; tf_keras.models.load_model('{0}').save('{1}.h5'); keras.saving.load_model('{1}.h5', "
+                     "compile=False).save('{1}.keras')",
+                     path, stem(path)));
 }
 
 }  // namespace
@@ -52,13 +53,16 @@ void refuse_saved_model(const std::string& path) {
 void refuse_other_kinds(const Bytes& bytes, const std::string& path) {
   check(!bytes.empty(), Code::Io, "{}: the file is empty, expected a .keras archive", path);
   if (bytes.size() > 8 && bytes.text().substr(4, 4) == "TFL3")
-    refuse(path, "a TensorFlow Lite model, which no longer has the layers", fmt::format("model.save('{}.keras'), where the model was made that was converted", stem(path)));
+    refuse(path, "a TensorFlow Lite model, which no longer has the layers",
+           fmt::format("model.save('{}.keras'), where the model was made that was converted", stem(path)));
   if (files::Hdf5File::looks_like(bytes)) refuse_hdf5(bytes, path);
   if (starts_with(bytes, "PK")) return;
   // An ONNX file is a bare protobuf message: a tag byte for ir_version.
   if (ends_with(path, ".onnx") || (starts_with(bytes, "\x08") && bytes.text().substr(0, 4096).find("onnx") != std::string_view::npos))
     refuse(path, "an ONNX model",
-           fmt::format("import onnx2tf; onnx2tf.convert(input_onnx_file_path='{}', output_keras_v3=True)  (better: model.save('m.keras') where it was made)", path));
+           fmt::format(
+               "import onnx2tf; onnx2tf.convert(input_onnx_file_path='{}', output_keras_v3=True)  (better: model.save('m.keras') where it was made)",
+               path));
   if (ends_with(path, ".tflite"))
     refuse(path, "named as a TensorFlow Lite model", fmt::format("model.save('{}.keras'), where the model was made that was converted", stem(path)));
   if (ends_with(path, "saved_model.pb")) refuse_saved_model(fs::path(path).parent_path().string());
@@ -83,7 +87,8 @@ Archive::Archive(Bytes bytes) : name_(bytes.name()) { open_zip(std::move(bytes))
 
 void Archive::open_zip(Bytes bytes) {
   refuse_other_kinds(bytes, name_);
-  check(starts_with(bytes, "PK"), Code::Io, "{}: expected a .keras archive (a zip, beginning with 'PK'), got {} bytes of something else", name_, bytes.size());
+  check(starts_with(bytes, "PK"), Code::Io, "{}: expected a .keras archive (a zip, beginning with 'PK'), got {} bytes of something else", name_,
+        bytes.size());
   const size_t size = bytes.size();
   try {
     zip_.emplace(std::move(bytes));
@@ -124,12 +129,16 @@ ModelConfig read_config(const Archive& archive) {
   check(out.config.is_object(), Code::Io, "{}: expected a JSON object in config.json", archive.name());
   if (!archive.has("metadata.json")) return out;
   Json meta = files::parse_json(archive.read("metadata.json"));
-  if (meta.is_object() && meta.contains("keras_version") && meta["keras_version"].is_string()) out.keras_version = meta["keras_version"].get<std::string>();
+  if (meta.is_object() && meta.contains("keras_version") && meta["keras_version"].is_string())
+    out.keras_version = meta["keras_version"].get<std::string>();
   const std::string& v = out.keras_version;
   if (v.rfind("2.", 0) == 0 || v.rfind("1.", 0) == 0)
-    fail(Code::Unsupported, "{}: written by Keras {}, expected Keras 3; in Python: import tf_keras, keras; tf_keras.models.load_model('{}').save('{}.h5'); "
-         "keras.saving.load_model('{}.h5', compile=False).save('{}.keras')", archive.name(), v, archive.name(), stem(archive.name()), stem(archive.name()), stem(archive.name()));
-  check(v.empty() || v.rfind("3.", 0) == 0, Code::Unsupported, "{}: written by Keras {}, which is newer than what this Tenure reads (3.x)", archive.name(), v.substr(0, 40));
+    fail(Code::Unsupported,
+         "{}: written by Keras {}, expected Keras 3; in Python: import tf_keras, keras; tf_keras.models.load_model('{}').save('{}.h5'); "
+         "keras.saving.load_model('{}.h5', compile=False).save('{}.keras')",
+         archive.name(), v, archive.name(), stem(archive.name()), stem(archive.name()), stem(archive.name()));
+  check(v.empty() || v.rfind("3.", 0) == 0, Code::Unsupported, "{}: written by Keras {}, which is newer than what this Tenure reads (3.x)",
+        archive.name(), v.substr(0, 40));
   return out;
 }
 

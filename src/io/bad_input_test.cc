@@ -20,7 +20,9 @@ nlohmann::ordered_json& layer_named(nlohmann::ordered_json& config, const std::s
 
 // ---- kinds of file --------------------------------------------------------------------------------------------------------------------
 
-TEST(BadModelFile, AMissingFileIsNamed) { expect_error(Code::NotFound, "nowhere.keras", [] { (void)load_model("nowhere.keras"); }); }
+TEST(BadModelFile, AMissingFileIsNamed) {
+  expect_error(Code::NotFound, "nowhere.keras", [] { (void)load_model("nowhere.keras"); });
+}
 
 TEST(BadModelFile, ATruncatedArchiveSaysWhatWasExpected) {
   Scratch scratch;
@@ -147,8 +149,8 @@ TEST(BadModelFile, OneErrorListsEverythingThatIsNotSupported) {
   Caught c = caught([&] { (void)archive.load(); });
   ASSERT_TRUE(c.code);
   EXPECT_EQ(*c.code, Code::Unsupported);
-  for (const char* part : {"6 things", "'zoo/narrow' (Lambda): holds Python code", "'zoo/to_six' (Mine)", "'unheard_of': 3", "swosh", "SpectralNormalization", "Muon",
-                           ".substitute = {{\"narrow\", layer}}", ".custom_layers = {{\"Mine\"", ".compile = false"})
+  for (const char* part : {"6 things", "'zoo/narrow' (Lambda): holds Python code", "'zoo/to_six' (Mine)", "'unheard_of': 3", "swosh",
+                           "SpectralNormalization", "Muon", ".substitute = {{\"narrow\", layer}}", ".custom_layers = {{\"Mine\"", ".compile = false"})
     EXPECT_NE(c.text.find(part), std::string::npos) << part << " in\n" << c.text;
 }
 
@@ -198,7 +200,10 @@ TEST(BadModelFile, MalformedConfigurationsAreRefused) {
       {"'nobody'", [](J& j) { layer_named(j, "stem")["inbound_nodes"][0]["args"][0]["config"]["keras_history"][0] = "nobody"; }},
       {"call 7", [](J& j) { layer_named(j, "stem")["inbound_nodes"][0]["args"][0]["config"]["keras_history"][1] = 7; }},
       {"output 3", [](J& j) { layer_named(j, "stem")["inbound_nodes"][0]["args"][0]["config"]["keras_history"][2] = 3; }},
-      {"[layer, call, output]", [](J& j) { layer_named(j, "stem")["inbound_nodes"][0]["args"][0]["config"]["keras_history"] = {1, 2}; }},
+      {"[layer, call, output]",
+       [](J& j) {
+         layer_named(j, "stem")["inbound_nodes"][0]["args"][0]["config"]["keras_history"] = {1, 2};
+       }},
       {"output_layers", [](J& j) { j["config"].erase("output_layers"); }},
       {"got 4", [](J& j) { j["config"]["output_layers"] = 4; }},
   };
@@ -214,7 +219,8 @@ TEST(BadModelFile, DeepNestingIsRefused) {
   Edited archive(reference("cnn.keras"));
   archive["config.json"] = std::string(5000, '[') + std::string(5000, ']');
   expect_error(Code::Io, "deep", [&] { (void)archive.load(); });
-  nlohmann::ordered_json model = {{"module", "keras"}, {"class_name", "Sequential"}, {"config", {{"name", "s"}, {"layers", nlohmann::ordered_json::array()}}}};
+  nlohmann::ordered_json model = {
+      {"module", "keras"}, {"class_name", "Sequential"}, {"config", {{"name", "s"}, {"layers", nlohmann::ordered_json::array()}}}};
   for (int i = 0; i < 70; ++i) model = {{"module", "keras"}, {"class_name", "Sequential"}, {"config", {{"name", "s"}, {"layers", {model}}}}};
   archive.set_config(model);
   Caught c = caught([&] { (void)archive.load(); });
@@ -247,14 +253,15 @@ TEST(BadWeights, AShapeThatDiffersIsNamedWithBoth) {
 
 TEST(BadWeights, MissingAndSuperfluousOnesAreListedTogether) {
   Sequential one({layers::InputLayer{.shape = {4}}, layers::Dense{.units = 3}, layers::Dense{.units = 2}, layers::Dense{.units = 2}});
-  Sequential other({layers::InputLayer{.shape = {4}}, layers::Dense{.units = 3, .use_bias = false}, layers::BatchNormalization{}, layers::Dense{.units = 2}});
+  Sequential other(
+      {layers::InputLayer{.shape = {4}}, layers::Dense{.units = 3, .use_bias = false}, layers::BatchNormalization{}, layers::Dense{.units = 2}});
   Scratch scratch;
   one.save_weights(scratch / "w.weights.h5");
   Caught c = caught([&] { other.load_weights(scratch / "w.weights.h5"); });
   ASSERT_TRUE(c.code);
   EXPECT_EQ(*c.code, Code::NotFound);
-  for (const char* part : {"3 places", "dense (Dense): expected 1 weights (kernel [4,3]), the file has 2 ([4,3], [3])", "batch_normalization (BatchNormalization): expected 4",
-                           "/layers/dense_2/vars: 2 arrays that no layer", "w.weights.h5"})
+  for (const char* part : {"3 places", "dense (Dense): expected 1 weights (kernel [4,3]), the file has 2 ([4,3], [3])",
+                           "batch_normalization (BatchNormalization): expected 4", "/layers/dense_2/vars: 2 arrays that no layer", "w.weights.h5"})
     EXPECT_NE(c.text.find(part), std::string::npos) << part << " in\n" << c.text;
 }
 
@@ -298,7 +305,8 @@ TEST(BadWeights, AnOptimizersStateThatDoesNotFitIsNamed) {
 // ---- mutations ----------------------------------------------------------------------------------------------------------------------------
 
 TEST(BadModelFile, MutationsOfTheBytesLoadOrThrow) {
-  Sequential m({layers::InputLayer{.shape = {3}}, layers::Dense{.units = 2, .activation = "relu"}, layers::BatchNormalization{}, layers::Dense{.units = 1}});
+  Sequential m(
+      {layers::InputLayer{.shape = {3}}, layers::Dense{.units = 2, .activation = "relu"}, layers::BatchNormalization{}, layers::Dense{.units = 1}});
   const std::vector<std::byte> bytes = model_bytes(m);
   const std::string good(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   const int loaded = files::survive_mutations(good, 1500, 1, [](const Bytes& bad) { (void)load_model(bad.span()); });
@@ -325,8 +333,23 @@ void mutate(nlohmann::ordered_json& j, std::mt19937& random) {
   };
   gather(j);
   auto pick = [&]() -> nlohmann::ordered_json& { return *all[1 + random() % (all.size() - 1)]; };
-  static const char* const values[] = {"null", "true", "-1", "0", "1e300", "2147483648", "9223372036854775807", "1.5", "\"\"", "\"relu\"", "\"same\"", "[]", "{}", "[null]",
-                                       "[1,2,3]", "[-5,1000000]", R"({"class_name":"Dense","config":{}})"};
+  static const char* const values[] = {"null",
+                                       "true",
+                                       "-1",
+                                       "0",
+                                       "1e300",
+                                       "2147483648",
+                                       "9223372036854775807",
+                                       "1.5",
+                                       "\"\"",
+                                       "\"relu\"",
+                                       "\"same\"",
+                                       "[]",
+                                       "{}",
+                                       "[null]",
+                                       "[1,2,3]",
+                                       "[-5,1000000]",
+                                       R"({"class_name":"Dense","config":{}})"};
   switch (random() % 4) {
     case 0: pick() = nlohmann::ordered_json::parse(values[random() % std::size(values)]); break;
     case 1: {
@@ -360,9 +383,7 @@ TEST_P(MutatedConfig, LoadsOrThrows) {
     archive.set_config(bad);
     Caught c = caught([&] { (void)archive.load(); });
     ++codes[c.code ? to_string(*c.code) : "loaded"];
-    if (c.code) {
-      EXPECT_NE(*c.code, Code::Internal) << c.text;
-    }
+    if (c.code) { EXPECT_NE(*c.code, Code::Internal) << c.text; }
   }
   EXPECT_GT(codes["loaded"], 0);
   EXPECT_GT(codes["Unsupported"], 0);

@@ -134,7 +134,8 @@ KerasOp axis_slice(const Node& node, const Json& a) {
   const int64_t start = a["start"].get<int64_t>(), stop = a["stop"].get<int64_t>(), step = a["step"].get<int64_t>();
   Json key = Json::array();
   for (int i = 0; i < axis; ++i) key.push_back(whole());
-  key.push_back(slice_json(start == 0 ? Json() : Json(start), stop == std::numeric_limits<int64_t>::max() ? Json() : Json(stop), step == 1 ? Json() : Json(step)));
+  key.push_back(slice_json(start == 0 ? Json() : Json(start), stop == std::numeric_limits<int64_t>::max() ? Json() : Json(stop),
+                           step == 1 ? Json() : Json(step)));
   return {"keras.src.ops.numpy", "GetItem", Json::object(), Json::array({input(0), key})};
 }
 

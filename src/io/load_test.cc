@@ -64,7 +64,9 @@ TEST(Load, ReadsTheFormOfOlderWriters) {
   each_object(config, [](nlohmann::ordered_json& j) {
     if (j.contains("dtype") && j["dtype"].is_object()) j["dtype"] = j["dtype"]["config"]["name"];
     if (j.value("class_name", "") == "InputLayer") j["config"].erase("ragged"), j["config"].erase("optional");
-    for (const char* key : {"quantization_config", "renorm", "renorm_clipping", "renorm_momentum", "input_axes", "output_axes", "shared_object_id", "build_config"}) j.erase(key);
+    for (const char* key :
+         {"quantization_config", "renorm", "renorm_clipping", "renorm_momentum", "input_axes", "output_axes", "shared_object_id", "build_config"})
+      j.erase(key);
   });
   archive.set_config(config);
   archive["metadata.json"] = R"({"keras_version": "3.0.5", "date_saved": "2024-01-01@00:00:00"})";

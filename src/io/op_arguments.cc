@@ -9,9 +9,7 @@ namespace {
 
 const Json kNothing;  // null
 
-bool is_object_of(const Json& j, const char* class_name) {
-  return j.is_object() && j.contains("class_name") && j["class_name"] == class_name;
-}
+bool is_object_of(const Json& j, const char* class_name) { return j.is_object() && j.contains("class_name") && j["class_name"] == class_name; }
 
 /// The sizes of nested lists; the first element of each level decides, and the count is checked by flatten().
 void measure(const Json& j, Shape& shape) {
@@ -46,7 +44,8 @@ Tensor constant_from(const Json& j) {
   check(wrapped || j.is_array(), Code::Unsupported, "expected a tensor, a number or a list of numbers, got {}", j.dump().substr(0, 120));
   const Json& value = wrapped && j.contains("config") && j["config"].contains("value") ? j["config"]["value"] : j;
   DType dtype = any_float(value) ? float32 : int32;
-  if (wrapped && j.contains("config") && j["config"].contains("dtype") && j["config"]["dtype"].is_string()) dtype = dtype_from(j["config"]["dtype"].get<std::string>());
+  if (wrapped && j.contains("config") && j["config"].contains("dtype") && j["config"]["dtype"].is_string())
+    dtype = dtype_from(j["config"]["dtype"].get<std::string>());
   Shape shape;
   measure(value, shape);
   std::vector<double> numbers;
@@ -168,7 +167,9 @@ const Json& OpArguments::value(int position, const char* name) { return find(pos
 
 void OpArguments::finish() const {
   std::string rest;
-  auto note = [&](const std::string& name, const Json& j) { rest += fmt::format("{}{} = {}", rest.empty() ? "" : ", ", name, j.dump().substr(0, 80)); };
+  auto note = [&](const std::string& name, const Json& j) {
+    rest += fmt::format("{}{} = {}", rest.empty() ? "" : ", ", name, j.dump().substr(0, 80));
+  };
   for (size_t i = 0; i < args_.size(); ++i)
     if (!used_positions_.count(static_cast<int>(i)) && !says_nothing(args_[i])) note(fmt::format("argument {}", i), args_[i]);
   for (const auto& [name, j] : kwargs_.items())

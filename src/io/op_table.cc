@@ -12,7 +12,9 @@ namespace {
 using Args = OpArguments&;
 
 template <Tensor (*F)(Tensor)>
-Tensors one(Args a) { return {F(a.tensor(0, "x"))}; }
+Tensors one(Args a) {
+  return {F(a.tensor(0, "x"))};
+}
 
 template <Tensor (*F)(Tensor, Tensor)>
 Tensors two(Args a) {
@@ -124,7 +126,8 @@ Tensors swapaxes_op(Args a) {
   Tensor x = a.tensor(0, "x");
   std::vector<int> order;
   for (int i = 0; i < x.rank(); ++i) order.push_back(i);
-  const int i = normalize_axis(static_cast<int>(a.integer(1, "axis1")), x.rank()), j = normalize_axis(static_cast<int>(a.integer(2, "axis2")), x.rank());
+  const int i = normalize_axis(static_cast<int>(a.integer(1, "axis1")), x.rank()),
+            j = normalize_axis(static_cast<int>(a.integer(2, "axis2")), x.rank());
   std::swap(order[static_cast<size_t>(i)], order[static_cast<size_t>(j)]);
   return {transpose(std::move(x), order)};
 }

@@ -18,15 +18,17 @@ Json parsed(const std::string& text, const char* what) {
 
 }  // namespace
 
-void fields(Fields& v, Operation& c) {
-  v("module", c.module), v("op", c.op), v("op_config", c.config), v("args", c.args), v("kwargs", c.kwargs);
-}
+void fields(Fields& v, Operation& c) { v("module", c.module), v("op", c.op), v("op_config", c.config), v("args", c.args), v("kwargs", c.kwargs); }
 
 class OperationLayer final : public LayerBase {
  public:
   explicit OperationLayer(const Operation& c)
-      : LayerBase({c.name, c.trainable, c.dtype, {}}), config(c), args_(parsed(c.args, "args")), kwargs_(parsed(c.kwargs, "kwargs")),
-        config_(parsed(c.config, "configuration")), run_(find_op(c.op)) {
+      : LayerBase({c.name, c.trainable, c.dtype, {}}),
+        config(c),
+        args_(parsed(c.args, "args")),
+        kwargs_(parsed(c.kwargs, "kwargs")),
+        config_(parsed(c.config, "configuration")),
+        run_(find_op(c.op)) {
     check(run_ != nullptr, Code::Unsupported, "there is no op '{}' here", c.op);
     check(args_.is_array() && kwargs_.is_object() && config_.is_object(), Code::InvalidArgument, "{}: expected lists of arguments", c.op);
   }

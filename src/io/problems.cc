@@ -21,7 +21,8 @@ void Problems::add(const std::string& where, const std::string& what, const std:
 
 void Problems::raise(const std::string& file) const {
   if (empty()) return;
-  std::string text = fmt::format("{}: the model needs {} thing{} that {} not supported:", file, lines_.size(), lines_.size() == 1 ? "" : "s", lines_.size() == 1 ? "is" : "are");
+  std::string text = fmt::format("{}: the model needs {} thing{} that {} not supported:", file, lines_.size(), lines_.size() == 1 ? "" : "s",
+                                 lines_.size() == 1 ? "is" : "are");
   for (size_t i = 0; i < std::min(kMost, lines_.size()); ++i) text += "\n  - " + lines_[i];
   if (lines_.size() > kMost) text += fmt::format("\n  - and {} more", lines_.size() - kMost);
   for (size_t i = 0; i < std::min(kMost, ways_.size()); ++i) text += "\n  way out: " + ways_[i];

@@ -49,7 +49,9 @@ std::string string_of(const Json& j, const char* member) {
 
 std::string described(const std::string& path, const std::string& class_name) { return fmt::format("layer '{}' ({})", path, class_name); }
 
-std::string substitute_way(const std::string& name) { return fmt::format("load_model(path, {{.substitute = {{{{\"{}\", layer}}}}}}) with a layer of yours", name); }
+std::string substitute_way(const std::string& name) {
+  return fmt::format("load_model(path, {{.substitute = {{{{\"{}\", layer}}}}}}) with a layer of yours", name);
+}
 
 namespace {
 
@@ -90,7 +92,8 @@ Layer ModelReader::substitute(const std::string& name, const std::string& class_
 }
 
 Layer ModelReader::read(const Json& envelope, const std::string& parent) {
-  check(envelope.is_object(), Code::Io, "{}: expected a layer's configuration, got {}", parent.empty() ? "config.json" : parent, envelope.dump().substr(0, 80));
+  check(envelope.is_object(), Code::Io, "{}: expected a layer's configuration, got {}", parent.empty() ? "config.json" : parent,
+        envelope.dump().substr(0, 80));
   const std::string class_name = string_of(envelope, "class_name");
   check(!class_name.empty(), Code::Io, "{}: expected a layer's 'class_name'", parent.empty() ? "config.json" : parent);
   check(++layers_ <= kMaxLayers, Code::Io, "the model has more than {} layers", kMaxLayers);
@@ -115,7 +118,8 @@ Layer ModelReader::shared(const Json& envelope, int64_t id, const std::string& n
   const Json config = without_ids(envelope["config"]);
   for (auto [it, end] = made_.equal_range(name); it != end; ++it) {
     const auto& [other, layer] = it->second;
-    if (!other->contains("shared_object_id") && (*other)["class_name"] == envelope["class_name"] && without_ids((*other)["config"]) == config) return layer;
+    if (!other->contains("shared_object_id") && (*other)["class_name"] == envelope["class_name"] && without_ids((*other)["config"]) == config)
+      return layer;
   }
   return {};
 }
@@ -130,7 +134,8 @@ Layer ModelReader::make(const Json& envelope, const std::string& path, const std
     return {};
   }
   if (class_name == "Sequential") return sequential(envelope, path, name);
-  if (class_name == "Functional" || (class_name == "Model" && envelope["config"].contains("layers"))) return read_functional(*this, envelope["config"], path, name);
+  if (class_name == "Functional" || (class_name == "Model" && envelope["config"].contains("layers")))
+    return read_functional(*this, envelope["config"], path, name);
   return leaf(envelope, path, name);
 }
 
@@ -153,14 +158,18 @@ Layer ModelReader::custom(const Json& envelope, const std::string& path, const s
 }
 
 Layer ModelReader::leaf(const Json& envelope, const std::string& path, const std::string& name) {
-  const std::string class_name = string_of(envelope, "class_name"), registered = string_of(envelope, "registered_name"), module = string_of(envelope, "module");
+  const std::string class_name = string_of(envelope, "class_name"), registered = string_of(envelope, "registered_name"),
+                    module = string_of(envelope, "module");
   const LayerRegistry& registry = LayerRegistry::global();
   // An application's class is known by its package: "my_pkg>Dense" is not Keras' Dense.
   const size_t mark = registered.find('>');
   const std::string package = mark == std::string::npos ? "" : registered.substr(0, mark);
   const bool kerass = starts_with(module, "keras") || starts_with(module, "tf_keras");
   bool known = registry.contains(class_name) && class_name != "Operation";
-  if (known) known = kerass ? registry.package(class_name).empty() : !package.empty() ? registry.package(class_name) == package : !registry.package(class_name).empty();
+  if (known)
+    known = kerass             ? registry.package(class_name).empty()
+            : !package.empty() ? registry.package(class_name) == package
+                               : !registry.package(class_name).empty();
   if (!known) {
     const std::string what = kerass ? "this layer of Keras is not here yet" : "the class is not known here: Python classes are not in the file";
     problems_.add(described(path, class_name), what, kerass ? substitute_way(name) : custom_way(class_name));
@@ -185,7 +194,8 @@ Layer ModelReader::sequential(const Json& envelope, const std::string& path, con
     const std::string c = string_of(item, "class_name");
     masked |= c == "Embedding" && item["config"].value("mask_zero", Json()) == Json(true);
     if (masked && c == "GlobalAveragePooling1D") {
-      problems_.add(described(path, "Sequential"), "an Embedding with mask_zero before GlobalAveragePooling1D: masks are not here yet", substitute_way(name));
+      problems_.add(described(path, "Sequential"), "an Embedding with mask_zero before GlobalAveragePooling1D: masks are not here yet",
+                    substitute_way(name));
       whole = false;
     }
     if (layer.defined()) layers.push_back(std::move(layer));

@@ -45,7 +45,7 @@ class ModelReader {
   FileClasses classes_;
   Layer shared(const Json& envelope, int64_t id, const std::string& name);
 
-  std::map<int64_t, Layer> shared_;  // by shared_object_id
+  std::map<int64_t, Layer> shared_;                                 // by shared_object_id
   std::multimap<std::string, std::pair<const Json*, Layer>> made_;  // by name
   size_t layers_ = 0;
   int depth_ = 0;

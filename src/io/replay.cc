@@ -22,9 +22,9 @@ struct Application {
   std::vector<Reference> inputs;  // of args, then of kwargs, as they stand
   const Json* args = nullptr;
   const Json* kwargs = nullptr;
-  size_t missing = 0;             // inputs not yet made
+  size_t missing = 0;  // inputs not yet made
   bool failed = false, done = false;
-  Tensors outputs;                // stack-bound
+  Tensors outputs;                                 // stack-bound
   std::vector<std::pair<size_t, size_t>> waiting;  // calls (entry, call) that need this one
 };
 
@@ -116,13 +116,15 @@ Reference Replay::reference(const Json& history) const {
   check(it != by_name_.end(), Code::Io, "{}: a tensor comes from '{}', which is not among the layers", where_, history[0].get<std::string>());
   Reference r{it->second, history[1].get<size_t>(), history[2].get<size_t>()};
   const Entry& e = entries_[r.entry];
-  check(r.call < e.calls.size(), Code::Io, "{}: a tensor comes from call {} of '{}', which is called {} times", where_, r.call, e.name, e.calls.size());
+  check(r.call < e.calls.size(), Code::Io, "{}: a tensor comes from call {} of '{}', which is called {} times", where_, r.call, e.name,
+        e.calls.size());
   return r;
 }
 
 void Replay::find_references(const Json& j, std::vector<Reference>& out, int depth) const {
   check(depth < 64, Code::Io, "{}: arguments nested too deep", where_);
-  if (is_keras_tensor(j)) return out.push_back(reference(j.contains("config") && j["config"].is_object() ? j["config"].value("keras_history", Json()) : Json()));
+  if (is_keras_tensor(j))
+    return out.push_back(reference(j.contains("config") && j["config"].is_object() ? j["config"].value("keras_history", Json()) : Json()));
   if (!j.is_structured()) return;
   for (const Json& item : j) find_references(item, out, depth + 1);
 }
@@ -149,7 +151,8 @@ void Replay::link() {
 const Tensor& Replay::tensor(const Reference& r) const {
   const Entry& e = entries_[r.entry];
   const Application& c = e.calls[r.call];
-  check(c.done && r.output < c.outputs.size(), Code::Io, "{}: output {} of call {} of '{}' is used, which has {}", where_, r.output, r.call, e.name, c.outputs.size());
+  check(c.done && r.output < c.outputs.size(), Code::Io, "{}: output {} of call {} of '{}' is used, which has {}", where_, r.output, r.call, e.name,
+        c.outputs.size());
   return c.outputs[r.output];
 }
 
@@ -189,10 +192,12 @@ void Replay::check_call(const Entry& e, Application& c) {
   for (const Json& a : *c.args)
     if (!only_tensors(a)) unsupported(fmt::format("called with the constant {}", a.dump().substr(0, 80)));
   for (const auto& [key, value] : c.kwargs->items()) {
-    if (says_nothing(value) || (key == "training" && value.is_boolean()) || (key == "mask" && is_keras_tensor(value) && uses_mask(e.class_name))) continue;
+    if (says_nothing(value) || (key == "training" && value.is_boolean()) || (key == "mask" && is_keras_tensor(value) && uses_mask(e.class_name)))
+      continue;
     std::vector<Reference> tensors;
     find_references(value, tensors);
-    unsupported(tensors.empty() ? fmt::format("called with {} = {}", key, value.dump().substr(0, 80)) : fmt::format("called with a tensor as '{}'", key));
+    unsupported(tensors.empty() ? fmt::format("called with {} = {}", key, value.dump().substr(0, 80))
+                                : fmt::format("called with a tensor as '{}'", key));
   }
 }
 
@@ -238,8 +243,14 @@ void Replay::apply_operation(Entry& e, Application& c, size_t index) {
   for (const Tensor& x : xs)
     if (is_float(x.dtype())) type = type ? promote(*type, x.dtype()) : x.dtype();
   Json args = numbered(*c.args, next), kwargs = numbered(*c.kwargs, next);
-  Operation op{string_of(*e.json, "module"), e.class_name, object_of(*e.json, "config", e.path).dump(), args.dump(), kwargs.dump(),
-               index == 0 ? e.name : fmt::format("{}_call_{}", e.name, index), true, DTypePolicy(type.value_or(float32))};
+  Operation op{string_of(*e.json, "module"),
+               e.class_name,
+               object_of(*e.json, "config", e.path).dump(),
+               args.dump(),
+               kwargs.dump(),
+               index == 0 ? e.name : fmt::format("{}_call_{}", e.name, index),
+               true,
+               DTypePolicy(type.value_or(float32))};
   if (e.layer.defined()) {
     const Operation& first = operation_of(*e.layer.body());
     if (first.args == op.args && first.kwargs == op.kwargs && first.dtype == op.dtype) {
@@ -262,7 +273,8 @@ void Replay::apply(size_t entry, size_t call) {
       else apply_layer(e, c);
     } catch (const Error& error) {
       if (error.code() != Code::Unsupported) throw;
-      reader_.problems().add(e.operation ? fmt::format("op '{}' (keras.ops {})", e.path, e.class_name) : described(e.path, e.class_name), error.message(), substitute_way(e.name));
+      reader_.problems().add(e.operation ? fmt::format("op '{}' (keras.ops {})", e.path, e.class_name) : described(e.path, e.class_name),
+                             error.message(), substitute_way(e.name));
       c.failed = true;
     }
   }
@@ -283,7 +295,8 @@ void Replay::flatten(const Json& structure, nn::Json& shape, Tensors& tensors, s
     keys.push_back(key);
     return;
   }
-  check(structure.is_structured() && tensors.size() < kMaxLayers, Code::Io, "{}: expected tensors as inputs and outputs, got {}", where_, structure.dump().substr(0, 80));
+  check(structure.is_structured() && tensors.size() < kMaxLayers, Code::Io, "{}: expected tensors as inputs and outputs, got {}", where_,
+        structure.dump().substr(0, 80));
   shape = structure.is_object() ? nn::Json::object() : nn::Json::array();
   if (structure.is_object()) {
     for (const auto& [k, item] : structure.items()) flatten(item, shape[k], tensors, keys, k);
@@ -322,6 +335,8 @@ Layer Replay::run(const std::string& name) {
 
 }  // namespace
 
-Layer read_functional(ModelReader& reader, const Json& config, const std::string& where, const std::string& name) { return Replay(reader, config, where).run(name); }
+Layer read_functional(ModelReader& reader, const Json& config, const std::string& where, const std::string& name) {
+  return Replay(reader, config, where).run(name);
+}
 
 }  // namespace tenure::io

@@ -8,15 +8,16 @@
 namespace tenure::io {
 namespace {
 
-using files::Scratch;
 using files::expect_error;
+using files::Scratch;
 
 Model trained_cnn() {
   namespace L = layers;
-  Sequential m({L::InputLayer{.shape = {8, 8, 1}}, L::Conv2D{.filters = 4, .kernel_size = 3, .padding = "same", .use_bias = false}, L::BatchNormalization{},
-                L::ReLU{}, L::MaxPooling2D{}, L::DepthwiseConv2D{.kernel_size = 3}, L::Flatten{}, L::Dropout{.rate = 0.2, .seed = 1},
-                L::Dense{.units = 5, .activation = "tanh", .kernel_regularizer = regularizers::L2{0.01}}, L::Dense{.units = 3, .activation = "softmax"}},
-               "digits");
+  Sequential m(
+      {L::InputLayer{.shape = {8, 8, 1}}, L::Conv2D{.filters = 4, .kernel_size = 3, .padding = "same", .use_bias = false}, L::BatchNormalization{},
+       L::ReLU{}, L::MaxPooling2D{}, L::DepthwiseConv2D{.kernel_size = 3}, L::Flatten{}, L::Dropout{.rate = 0.2, .seed = 1},
+       L::Dense{.units = 5, .activation = "tanh", .kernel_regularizer = regularizers::L2{0.01}}, L::Dense{.units = 3, .activation = "softmax"}},
+      "digits");
   m.compile({.optimizer = optimizers::Adam{.learning_rate = 0.01}, .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
   SeedGenerator seed(5);
   Tensor x = random::normal({12, 8, 8, 1}, seed), y = random::randint({12}, seed, 0, 3);
@@ -94,7 +95,8 @@ INSTANTIATE_TEST_SUITE_P(All, Again, testing::Values("cnn", "functional_zoo", "i
 
 TEST(Save, KeepsTheStructureOfInputsAndOutputs) {
   Model m = load_model(reference("io_structures.keras"));
-  auto ours = nlohmann::json::parse(m.to_json())["config"], theirs = nlohmann::json::parse(Edited(reference("io_structures.keras"))["config.json"])["config"];
+  auto ours = nlohmann::json::parse(m.to_json())["config"],
+       theirs = nlohmann::json::parse(Edited(reference("io_structures.keras"))["config.json"])["config"];
   EXPECT_EQ(ours["input_layers"], theirs["input_layers"]);
   EXPECT_EQ(ours["output_layers"], theirs["output_layers"]);
   ASSERT_EQ(ours["layers"].size(), theirs["layers"].size());
@@ -188,12 +190,15 @@ void keras_agrees(const Model& m, const Tensors& x, const std::string& kind) {
     for (size_t i = 0; i < state.size(); ++i) io.emplace_back("opt_" + std::to_string(i), state[i].value());
   }
   save_npz(scratch / "io.npz", io);
-  const std::string command = python + " " + reference("keras_loads_ours.py") + " " + scratch / (kind + ".keras") + " " + scratch / "io.npz" + " >" + scratch / "log" + " 2>&1";
+  const std::string command = python + " " + reference("keras_loads_ours.py") + " " + scratch / (kind + ".keras") + " " + scratch / "io.npz" + " >" +
+                              scratch / "log" + " 2>&1";
   EXPECT_EQ(std::system(command.c_str()), 0) << files::get(scratch / "log").substr(0, 6000);
 }
 
 TEST(KerasLoadsOurs, ATrainedModelWithItsOptimizer) { keras_agrees(trained_cnn(), {digits(4)}, "cnn"); }
-TEST(KerasLoadsOurs, AGraphBuiltInCpp) { keras_agrees(graph(), {random::normal({3, 4}, SeedGenerator(1)), random::normal({3, 4}, SeedGenerator(2))}, "graph"); }
+TEST(KerasLoadsOurs, AGraphBuiltInCpp) {
+  keras_agrees(graph(), {random::normal({3, 4}, SeedGenerator(1)), random::normal({3, 4}, SeedGenerator(2))}, "graph");
+}
 
 class KerasLoadsAgain : public testing::TestWithParam<const char*> {};
 TEST_P(KerasLoadsAgain, WhatItWroteItself) {
@@ -211,8 +216,8 @@ TEST(KerasLoadsOurs, WeightsAlone) {
   Tensor x = random::normal({3, 4}, SeedGenerator(3));
   save_npz(scratch / "io.npz", {{"in_0", x}, {"out_0", Tensor(m.predict(x))}});
   const std::string layers = R"([["Dense", {"units": 3}], ["BatchNormalization", {}], ["Dense", {"units": 2}]])";
-  const std::string command = python + " " + reference("keras_loads_ours.py") + " " + scratch / "m.weights.h5" + " " + scratch / "io.npz" + " --layers '" + layers + "' >" +
-                              scratch / "log" + " 2>&1";
+  const std::string command = python + " " + reference("keras_loads_ours.py") + " " + scratch / "m.weights.h5" + " " + scratch / "io.npz" +
+                              " --layers '" + layers + "' >" + scratch / "log" + " 2>&1";
   EXPECT_EQ(std::system(command.c_str()), 0) << files::get(scratch / "log").substr(0, 6000);
 }
 

@@ -32,7 +32,9 @@ constexpr const char* kProof = "assets/tenure_proof.npz";
 /// The version of Keras whose form is written.
 constexpr const char* kKerasVersion = "3.15.1";
 
-bool ends_with(const std::string& s, std::string_view end) { return s.size() >= end.size() && s.compare(s.size() - end.size(), end.size(), end) == 0; }
+bool ends_with(const std::string& s, std::string_view end) {
+  return s.size() >= end.size() && s.compare(s.size() - end.size(), end.size(), end) == 0;
+}
 
 /// Runs `f`; errors say which file they are about, and JSON of the wrong form is a damaged file.
 template <class F>
@@ -98,7 +100,8 @@ void compile_from(const Model& model, const io::Json& config, const std::optiona
 }
 
 void check_proof(const Model& model, const io::Archive& archive, const LoadOptions& options) {
-  check(archive.has(kProof), Code::NotFound, "{}: carries no proof (recorded inputs and outputs); save_model writes one when it is given inputs", archive.name());
+  check(archive.has(kProof), Code::NotFound, "{}: carries no proof (recorded inputs and outputs); save_model writes one when it is given inputs",
+        archive.name());
   VerifyReport report = io::verify_arrays(model, files::NpzFile(archive.read(kProof)), {.tolerance = options.tolerance});
   check(report.ok(), Code::InvalidArgument, "{}: the model does not give the outputs that the file recorded\n{}", archive.name(), report.text());
 }
@@ -185,10 +188,12 @@ WeightsReport load_weights_from(const Model& model, Bytes bytes, const LoadWeigh
   if (bytes.text().substr(0, 2) == "PK") bytes = io::Archive(std::move(bytes)).read(kWeights);
   check(model.built(), Code::InvalidArgument, "{}: the model has no weights yet; call or build it before load_weights", model.name());
   check(!bytes.empty(), Code::Io, "{}: the file is empty, expected weights in HDF5", bytes.name());
-  check(Hdf5File::looks_like(bytes), Code::Io, "{}: expected weights in HDF5 (.weights.h5), got {} bytes of something else", bytes.name(), bytes.size());
+  check(Hdf5File::looks_like(bytes), Code::Io, "{}: expected weights in HDF5 (.weights.h5), got {} bytes of something else", bytes.name(),
+        bytes.size());
   const Hdf5Node root = Hdf5File(bytes).root();
   const bool legacy = root.has_attribute("layer_names") || root.contains("model_weights");
-  check(!legacy, Code::Unsupported, "{}: weights in the legacy form of Keras 2, expected .weights.h5; in Python: model.load_weights('{}'); model.save_weights('m.weights.h5')",
+  check(!legacy, Code::Unsupported,
+        "{}: weights in the legacy form of Keras 2, expected .weights.h5; in Python: model.load_weights('{}'); model.save_weights('m.weights.h5')",
         bytes.name(), bytes.name());
   WeightsReport report = io::read_weights(body, root, options);
   const ModelState* s = body.model();

@@ -6,8 +6,8 @@
 #include <cmath>
 #include <string>
 
-#include <nlohmann/json.hpp>
 #include <tenure/tenure.h>
+#include <nlohmann/json.hpp>
 
 #include "files/npy.h"
 #include "files/test_files.h"

@@ -81,13 +81,20 @@ nlohmann::ordered_json json_of(const std::vector<VerifyReport::Compared>& list) 
   auto number = [](double v) { return std::isfinite(v) ? nlohmann::ordered_json(v) : nlohmann::ordered_json("infinite"); };
   nlohmann::ordered_json out = nlohmann::ordered_json::array();
   for (const auto& c : list)
-    out.push_back({{"name", c.name}, {"expected", to_string(c.expected)}, {"got", to_string(c.got)}, {"difference", number(c.difference)}, {"allowed", c.allowed}, {"ok", c.ok()}});
+    out.push_back({{"name", c.name},
+                   {"expected", to_string(c.expected)},
+                   {"got", to_string(c.got)},
+                   {"difference", number(c.difference)},
+                   {"allowed", c.allowed},
+                   {"ok", c.ok()}});
   return out;
 }
 
 std::string line_of(const VerifyReport::Compared& c) {
-  if (c.expected.shape != c.got.shape) return fmt::format("{:<32} expected {}, got {}   DIFFERENT\n", c.name, to_string(c.expected), to_string(c.got));
-  return fmt::format("{:<32} {:<24} difference {:.3g}, allowed {:.3g}{}\n", c.name, to_string(c.got), c.difference, c.allowed, c.ok() ? "" : "   DIFFERENT");
+  if (c.expected.shape != c.got.shape)
+    return fmt::format("{:<32} expected {}, got {}   DIFFERENT\n", c.name, to_string(c.expected), to_string(c.got));
+  return fmt::format("{:<32} {:<24} difference {:.3g}, allowed {:.3g}{}\n", c.name, to_string(c.got), c.difference, c.allowed,
+                     c.ok() ? "" : "   DIFFERENT");
 }
 
 }  // namespace
@@ -138,9 +145,10 @@ VerifyReport io::verify_arrays(const Model& model, const files::NpzFile& recorde
   const std::vector<std::string> input_names = io::input_names(model), output_names = io::output_names(model);
   const std::vector<std::string> in = keys_of(recorded, input_names, "in_"), out = keys_of(recorded, output_names, "out_");
   check(!in.empty() && (input_names.empty() || in.size() == input_names.size()), Code::InvalidArgument,
-        "verify: the model takes {} inputs ({}), the recording has {} (by name, or in_0, in_1, ...); it holds {}", input_names.size(), joined(input_names), in.size(),
+        "verify: the model takes {} inputs ({}), the recording has {} (by name, or in_0, in_1, ...); it holds {}", input_names.size(),
+        joined(input_names), in.size(), joined(recorded.names()));
+  check(!out.empty(), Code::InvalidArgument, "verify: the recording has no expected outputs (by name, or out_0, out_1, ...); it holds {}",
         joined(recorded.names()));
-  check(!out.empty(), Code::InvalidArgument, "verify: the recording has no expected outputs (by name, or out_0, out_1, ...); it holds {}", joined(recorded.names()));
   Tensors xs;
   for (const std::string& key : in) xs.push_back(io::tensor_of(recorded.read(key)));
   VerifyReport report;

@@ -1,5 +1,5 @@
-#include "io/test_models.h"
 #include "io/op_arguments.h"
+#include "io/test_models.h"
 
 namespace tenure::io {
 namespace {
@@ -68,29 +68,32 @@ TEST(Verify, NaNIsEqualToNaNOnly) {
 
 // ---- keys and constants of ops --------------------------------------------------------------------------------------------------------------
 
-Tensor item(const char* key) {
-  return get_item(reshape(arange(0, 24, 1, float32), {2, 3, 4}), Json::parse(key));
-}
+Tensor item(const char* key) { return get_item(reshape(arange(0, 24, 1, float32), {2, 3, 4}), Json::parse(key)); }
 constexpr const char* kAll = R"({"class_name": "__slice__", "config": {"start": null, "stop": null, "step": null}})";
 
 TEST(GetItem, ReadsNumbersSlicesNewAxesAndAnEllipsis) {
   EXPECT_EQ(item("1").shape(), (Shape{3, 4}));
   EXPECT_EQ(item("[1, -1]").to_vector<float>(), (std::vector<float>{20, 21, 22, 23}));
-  EXPECT_EQ(item((std::string("[") + kAll + R"(, null, {"class_name": "__slice__", "config": {"start": 1, "stop": null, "step": null}}])").c_str()).shape(), (Shape{2, 1, 2, 4}));
+  EXPECT_EQ(
+      item((std::string("[") + kAll + R"(, null, {"class_name": "__slice__", "config": {"start": 1, "stop": null, "step": null}}])").c_str()).shape(),
+      (Shape{2, 1, 2, 4}));
   EXPECT_EQ(item(R"([{"class_name": "__ellipsis__", "config": {}}, 0])").to_vector<float>(), (std::vector<float>{0, 4, 8, 12, 16, 20}));
-  EXPECT_EQ(item(R"([0, 0, {"class_name": "__slice__", "config": {"start": null, "stop": null, "step": -2}}])").to_vector<float>(), (std::vector<float>{3, 1}));
+  EXPECT_EQ(item(R"([0, 0, {"class_name": "__slice__", "config": {"start": null, "stop": null, "step": -2}}])").to_vector<float>(),
+            (std::vector<float>{3, 1}));
 }
 
 TEST(GetItem, RefusesWhatItDoesNotKnow) {
   expect_error(Code::Unsupported, "expected numbers, slices", [] { (void)item("[[0, 1]]"); });
   expect_error(Code::InvalidArgument, "4 indices", [] { (void)item("[0, 0, 0, 0]"); });
   expect_error(Code::InvalidArgument, "index 5", [] { (void)item("5"); });
-  expect_error(Code::Unsupported, "step 0", [] { (void)item(R"([{"class_name": "__slice__", "config": {"start": null, "stop": null, "step": 0}}])"); });
+  expect_error(Code::Unsupported, "step 0",
+               [] { (void)item(R"([{"class_name": "__slice__", "config": {"start": null, "stop": null, "step": 0}}])"); });
 }
 
 TEST(Constants, AreReadAndBadOnesRefused) {
   EXPECT_EQ(constant_from(Json::parse("[[1, 2], [3, 4]]")).spec(), (Spec{{2, 2}, int32}));
-  EXPECT_EQ(constant_from(Json::parse(R"({"class_name": "__tensor__", "config": {"value": [1.5], "dtype": "float64"}})")).spec(), (Spec{{1}, float64}));
+  EXPECT_EQ(constant_from(Json::parse(R"({"class_name": "__tensor__", "config": {"value": [1.5], "dtype": "float64"}})")).spec(),
+            (Spec{{1}, float64}));
   expect_error(Code::Unsupported, "different lengths", [] { (void)constant_from(Json::parse("[[1, 2], [3]]")); });
   expect_error(Code::Unsupported, "expected numbers", [] { (void)constant_from(Json::parse(R"(["a"])")); });
 }

@@ -48,7 +48,9 @@ class Walk {
   void visit(const LayerBody& l, const std::string& path, const std::string& label, bool as_model, bool in_container = false) {
     const bool again = !seen_.insert(&l).second;
     if (again && (!in_container || groups.size() > kMostWithRepeats)) return;
-    WeightGroup g{path, l.name(), fmt::format("{} ({})", label.empty() ? l.name() : label, l.object().class_name()), {}, classes_.class_name.count(&l) > 0, again};
+    WeightGroup g{
+        path, l.name(), fmt::format("{} ({})", label.empty() ? l.name() : label, l.object().class_name()), {}, classes_.class_name.count(&l) > 0,
+        again};
     for (bool trainable : {true, false})
       for (const auto& w : l.own_weights())
         if (w.trainable == trainable && !w.seed) g.items.push_back({w.name, w.variable.get()});
@@ -73,7 +75,8 @@ class Walk {
       for (const LayerBody* c : children) {
         if (is_operation(*c)) continue;
         const std::string name = numbering.next(*c, classes_);
-        visit(*c, below + (marked ? attribute.substr(0, attribute.size() - 2) : attribute) + "/" + name, inside + c->name(), false, is_container(l) || again);
+        visit(*c, below + (marked ? attribute.substr(0, attribute.size() - 2) : attribute) + "/" + name, inside + c->name(), false,
+              is_container(l) || again);
       }
     }
   }
@@ -133,12 +136,14 @@ struct Matched {
 /// Why a group does not fit, or nothing.
 std::string mismatch(const WeightGroup& g, const Stored& s, const std::string& place) {
   if (s.specs.size() != g.items.size())
-    return fmt::format("{}: expected {} weights ({}), the file has {} ({}) in {}", g.label, g.items.size(), shapes_of_items(g.items), s.specs.size(), s.text(), place);
+    return fmt::format("{}: expected {} weights ({}), the file has {} ({}) in {}", g.label, g.items.size(), shapes_of_items(g.items), s.specs.size(),
+                       s.text(), place);
   std::string text;
   for (size_t i = 0; i < g.items.size(); ++i) {
     const Spec& want = g.items[i].variable->spec();
     if (s.specs[i].shape == want.shape && convertible(s.specs[i].dtype, want.dtype)) continue;
-    text += fmt::format("{}{}: weight '{}' is {}, the file has {} in {}/{}", text.empty() ? "" : "\n  - ", g.label, g.items[i].name, want, s.specs[i], place, i);
+    text += fmt::format("{}{}: weight '{}' is {}, the file has {} in {}/{}", text.empty() ? "" : "\n  - ", g.label, g.items[i].name, want, s.specs[i],
+                        place, i);
   }
   return text;
 }
@@ -211,11 +216,12 @@ void read_optimizer(const Optimizer& optimizer, const Hdf5Node& root) {
   const Variables mine = optimizer.variables();
   const size_t first = std::min<size_t>(mine.size(), 2);  // iteration and learning rate: there from the beginning
   const bool unused = stored.specs.size() <= first;
-  check(unused || stored.specs.size() == mine.size(), Code::NotFound, "optimizer {}: expected {} arrays of state, the file has {} in /optimizer/vars", optimizer.name(),
-        mine.size(), stored.specs.size());
+  check(unused || stored.specs.size() == mine.size(), Code::NotFound, "optimizer {}: expected {} arrays of state, the file has {} in /optimizer/vars",
+        optimizer.name(), mine.size(), stored.specs.size());
   for (size_t i = 0; i < stored.specs.size(); ++i)
     check(stored.specs[i].shape == mine[i].shape() && convertible(stored.specs[i].dtype, mine[i].dtype()), Code::Shape,
-          "optimizer {}: state {} ({}) is {}, the file has {} in /optimizer/vars/{}", optimizer.name(), i, mine[i].name(), mine[i].spec(), stored.specs[i], i);
+          "optimizer {}: state {} ({}) is {}, the file has {} in /optimizer/vars/{}", optimizer.name(), i, mine[i].name(), mine[i].spec(),
+          stored.specs[i], i);
   for (size_t i = 0; i < stored.arrays.size(); ++i) fill(*mine[i].body(), stored.arrays[i].read());
 }
 

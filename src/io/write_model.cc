@@ -53,8 +53,9 @@ Ordered nested_values(const Tensor& t, int level, int64_t& next) {
 Ordered argument_json(const Tensor& t, const Addresses& addresses) {
   const TensorBody& b = *t.body();
   if (b.symbolic())
-    return Ordered{{"class_name", "__keras_tensor__"},
-                {"config", {{"shape", nn::shape_json(b.spec().shape)}, {"dtype", to_string(b.spec().dtype)}, {"keras_history", addresses.triple(b)}}}};
+    return Ordered{
+        {"class_name", "__keras_tensor__"},
+        {"config", {{"shape", nn::shape_json(b.spec().shape)}, {"dtype", to_string(b.spec().dtype)}, {"keras_history", addresses.triple(b)}}}};
   if (b.weak() && b.spec().shape.rank() == 0) return number_json(b);
   int64_t next = 0;
   return Ordered{{"class_name", "__tensor__"}, {"config", {{"value", nested_values(t, 0, next)}, {"dtype", to_string(t.dtype())}}}};
@@ -63,7 +64,8 @@ Ordered argument_json(const Tensor& t, const Addresses& addresses) {
 /// Every {"$": i} and every keras tensor's index becomes the node's input i.
 Ordered filled(const Ordered& j, const Node& node, const Addresses& addresses) {
   if (j.is_object() && j.contains("$")) return argument_json(node.input(j["$"].get<size_t>()), addresses);
-  if (j.is_object() && j.contains("class_name") && j["class_name"] == "__keras_tensor__") return argument_json(node.input(j["config"].value("index", size_t{0})), addresses);
+  if (j.is_object() && j.contains("class_name") && j["class_name"] == "__keras_tensor__")
+    return argument_json(node.input(j["config"].value("index", size_t{0})), addresses);
   if (!j.is_structured()) return j;
   Ordered out = j;
   for (Ordered& item : out) item = filled(item, node, addresses);
@@ -165,7 +167,8 @@ Ordered ModelWriter::functional(const LayerBody& l, const std::string& path) {
         nodes.push_back(layer_call(*o.layer, *n, addresses));
       } else if (o.layer) {
         const Operation& op = operation_of(*o.layer);
-        nodes.push_back(Ordered{{"args", filled(Ordered::parse(op.args), *n, addresses)}, {"kwargs", filled(Ordered::parse(op.kwargs), *n, addresses)}});
+        nodes.push_back(
+            Ordered{{"args", filled(Ordered::parse(op.args), *n, addresses)}, {"kwargs", filled(Ordered::parse(op.kwargs), *n, addresses)}});
       } else if (entry.contains("$args")) {
         nodes.push_back(Ordered{{"args", filled(entry["$args"], *n, addresses)}, {"kwargs", Ordered::object()}});
       }
@@ -177,7 +180,8 @@ Ordered ModelWriter::functional(const LayerBody& l, const std::string& path) {
   const size_t inputs = inputs_of(l), outputs = l.kept.size() - inputs;
   Ordered config{{"name", l.name()}, {"trainable", l.trainable()}, {"layers", std::move(layers)}};
   config["input_layers"] = with_leaves(structure_of(l, "input_layers", inputs), [&](size_t i) { return addresses.triple(*l.kept[i].get()); });
-  config["output_layers"] = with_leaves(structure_of(l, "output_layers", outputs), [&](size_t i) { return addresses.triple(*l.kept[inputs + i].get()); });
+  config["output_layers"] =
+      with_leaves(structure_of(l, "output_layers", outputs), [&](size_t i) { return addresses.triple(*l.kept[inputs + i].get()); });
   Ordered j = nn::envelope("keras.src.models.functional", "Functional", std::move(config));
   j["registered_name"] = "Functional";
   j["build_config"] = Ordered{{"input_shape", nullptr}};

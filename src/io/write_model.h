@@ -25,7 +25,7 @@ class ModelWriter {
   void count(const LayerBody& layer, int depth);
 
   Problems& problems_;
-  std::map<const LayerBody*, int> uses_;    // containers that hold a layer
+  std::map<const LayerBody*, int> uses_;     // containers that hold a layer
   std::map<const LayerBody*, int64_t> ids_;  // of those written
 };
 

@@ -12,7 +12,8 @@ namespace tenure {
 
 BuildInfo build_info() {
 #if TENURE_ONEDNN
-  std::string kernels = "oneDNN " + std::to_string(DNNL_VERSION_MAJOR) + "." + std::to_string(DNNL_VERSION_MINOR) + "." + std::to_string(DNNL_VERSION_PATCH);
+  std::string kernels =
+      "oneDNN " + std::to_string(DNNL_VERSION_MAJOR) + "." + std::to_string(DNNL_VERSION_MINOR) + "." + std::to_string(DNNL_VERSION_PATCH);
 #else
   std::string kernels = "Eigen and direct loops";
 #endif

@@ -63,7 +63,8 @@ void register_thread() noexcept {
 }
 
 void add(Kind kind, int64_t d) noexcept {
-  if (!kind_counts.registered) [[unlikely]] register_thread();
+  if (!kind_counts.registered) [[unlikely]]
+    register_thread();
   auto& n = kind_counts.n[static_cast<size_t>(kind)];
   n.store(n.load(std::memory_order_relaxed) + d, std::memory_order_relaxed);
 }
@@ -75,8 +76,8 @@ thread_local constinit Counted* dead_queue = nullptr;
 }  // namespace
 
 const char* to_string(Kind k) noexcept {
-  constexpr const char* names[] = {"buffer", "tensor",  "variable", "node",      "layer",  "tape",     "function", "executable",
-                                   "dataset", "queue", "optimizer", "metric", "callback", "holder", "other"};
+  constexpr const char* names[] = {"buffer",  "tensor", "variable",  "node",   "layer",    "tape",   "function", "executable",
+                                   "dataset", "queue",  "optimizer", "metric", "callback", "holder", "other"};
   return names[static_cast<size_t>(k)];
 }
 

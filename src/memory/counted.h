@@ -78,11 +78,18 @@ class Counting {
  public:
   Counting() noexcept = default;
   Counting(std::nullptr_t) noexcept {}
-  explicit Counting(T* p) noexcept : p_(p) { if (p_) p_->retain(Unit); }
+  explicit Counting(T* p) noexcept : p_(p) {
+    if (p_) p_->retain(Unit);
+  }
   Counting(const Counting& o) noexcept : Counting(o.p_) {}
   Counting(Counting&& o) noexcept : p_(std::exchange(o.p_, nullptr)) {}
-  Counting& operator=(Counting o) noexcept { std::swap(p_, o.p_); return *this; }
-  ~Counting() { if (p_) p_->release(Unit); }
+  Counting& operator=(Counting o) noexcept {
+    std::swap(p_, o.p_);
+    return *this;
+  }
+  ~Counting() {
+    if (p_) p_->release(Unit);
+  }
   T* get() const noexcept { return p_; }
   T* operator->() const noexcept { return p_; }
   T& operator*() const noexcept { return *p_; }
@@ -92,13 +99,19 @@ class Counting {
   void swap(Counting& o) noexcept { std::swap(p_, o.p_); }
   /// Gives the reference away uncounted.
   T* leave() noexcept { return std::exchange(p_, nullptr); }
-  static Counting adopt(T* p) noexcept { Counting c; c.p_ = p; return c; }
+  static Counting adopt(T* p) noexcept {
+    Counting c;
+    c.p_ = p;
+    return c;
+  }
 
  private:
   T* p_ = nullptr;
 };
-template <class T> using Handle = Counting<T, Counted::kUser>;
-template <class T> using HeldOf = Counting<T, Counted::kOwner>;
+template <class T>
+using Handle = Counting<T, Counted::kUser>;
+template <class T>
+using HeldOf = Counting<T, Counted::kOwner>;
 
 /// Visits all live objects. Approximate while other threads make or drop objects.
 void for_each_live(const std::function<void(Counted&)>& visit);

@@ -42,7 +42,7 @@ const char* to_string(Category c) noexcept {
 namespace detail {
 thread_local constinit ThreadState thread_state{};
 std::atomic<uint64_t> table_epoch{1};
-}
+}  // namespace detail
 using detail::BudgetNode;
 using detail::thread_state;
 
@@ -53,7 +53,9 @@ constexpr uint32_t kIndexBits = 20, kIndexMask = (1u << kIndexBits) - 1, kUnused
 struct Row {
   std::atomic<int64_t> live{0}, peak{0}, released{0};  // live buffers: allocations - released
   std::atomic<uint64_t> allocations{0};
-  int64_t count() const noexcept { return static_cast<int64_t>(allocations.load(std::memory_order_relaxed)) - released.load(std::memory_order_relaxed); }
+  int64_t count() const noexcept {
+    return static_cast<int64_t>(allocations.load(std::memory_order_relaxed)) - released.load(std::memory_order_relaxed);
+  }
   std::atomic<AccountId> id{kUnused};  // whose row this is now
   uint32_t generation = 0;             // of the last account here
   AccountId parent = 0;
@@ -63,8 +65,8 @@ struct Row {
 
 struct Name {
   std::string text;
-  bool owned = false;   // by an object that may die
-  bool alive = false;   // its owner lives
+  bool owned = false;  // by an object that may die
+  bool alive = false;  // its owner lives
   bool used = false;
 };
 
@@ -73,7 +75,7 @@ constexpr size_t kChunk = 1024, kChunks = 1024;
 struct Table {
   std::mutex mutex;
   std::atomic<Row*> chunks[kChunks] = {};
-  size_t next = 1;                  // first index never used
+  size_t next = 1;  // first index never used
   std::vector<AccountId> free;
   std::unordered_map<uint64_t, AccountId> children;
   std::vector<Name> names{1};
@@ -132,8 +134,7 @@ void publish(detail::ThreadState& t) noexcept {
   Table& tab = table();
   int64_t now = tab.live.fetch_add(d, std::memory_order_relaxed) + d;
   int64_t peak = tab.peak.load(std::memory_order_relaxed);
-  while (now > peak && !tab.peak.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {
-  }
+  while (now > peak && !tab.peak.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {}
 }
 
 void register_thread() {
@@ -168,17 +169,20 @@ void record_peak(Table& t, int64_t peak) {
 
 void add_live(int64_t bytes) {
   auto& s = thread_state;
-  if (!s.registered) [[unlikely]] register_thread();
+  if (!s.registered) [[unlikely]]
+    register_thread();
   int64_t d = s.delta + bytes;
   std::atomic_ref(s.delta).store(d, std::memory_order_relaxed);
-  if (d > -kBatch && d < kBatch) [[likely]] return;
+  if (d > -kBatch && d < kBatch) [[likely]]
+    return;
   publish(s);
 }
 
 void drop_live(int64_t bytes) {
   Table& t = table();
   auto& s = thread_state;
-  if (!s.registered) [[unlikely]] register_thread();
+  if (!s.registered) [[unlikely]]
+    register_thread();
   if (bytes >= kBatch || s.delta - bytes <= -kBatch) {
     publish(s);
     int64_t now = t.live.load(std::memory_order_relaxed), high = t.peak_recorded.load(std::memory_order_relaxed);
@@ -377,8 +381,7 @@ uint64_t birth_mark() noexcept {
   Table& t = table();
   uint64_t mark = t.next_birth.fetch_add(1, std::memory_order_relaxed);
   uint64_t floor = t.birth_floor.load(std::memory_order_relaxed);
-  while (floor <= mark && !t.birth_floor.compare_exchange_weak(floor, mark + 1, std::memory_order_relaxed)) {
-  }
+  while (floor <= mark && !t.birth_floor.compare_exchange_weak(floor, mark + 1, std::memory_order_relaxed)) {}
   return mark;  // every thread gives up the numbers it had reserved below
 }
 
@@ -424,7 +427,8 @@ AccountId charge(AccountId account, size_t bytes, size_t capacity, BudgetNode* b
   }
   if (budget) budget->retain();
   Row* own = t.find(account);
-  if (!own) [[unlikely]] account = 0;
+  if (!own) [[unlikely]]
+    account = 0;
   Row& r = own ? *own : t.row(0);
   int64_t now = r.live.fetch_add(static_cast<int64_t>(bytes), std::memory_order_relaxed) + static_cast<int64_t>(bytes);
   r.allocations.fetch_add(1, std::memory_order_relaxed);
@@ -449,7 +453,8 @@ void discharge(AccountId account, size_t bytes, size_t capacity, BudgetNode* bud
 AccountId recharge(AccountId from, AccountId to, size_t bytes) noexcept {
   if (from == to) return to;
   Table& t = table();
-  if (!t.find(to)) [[unlikely]] to = 0;
+  if (!t.find(to)) [[unlikely]]
+    to = 0;
   auto n = static_cast<int64_t>(bytes);
   Row &a = t.row(from), &b = t.row(to);
   a.live.fetch_sub(n, std::memory_order_relaxed);
@@ -463,7 +468,8 @@ AccountId recharge(AccountId from, AccountId to, size_t bytes) noexcept {
 void refuse(size_t bytes, int64_t limit, int64_t used, const char* whose) {
   auto rows = accounts();
   std::string top;
-  for (size_t i = 0; i < rows.size() && i < 3 && rows[i].live_bytes; ++i) top += fmt::format("\n    {:>12} bytes  {}", rows[i].live_bytes, rows[i].path);
+  for (size_t i = 0; i < rows.size() && i < 3 && rows[i].live_bytes; ++i)
+    top += fmt::format("\n    {:>12} bytes  {}", rows[i].live_bytes, rows[i].path);
   std::string tried;
   {
     Table& t = table();
@@ -510,8 +516,7 @@ std::vector<Account> accounts() {
 bool is_under(AccountId account, AccountId ancestor) {
   Table& t = table();
   std::lock_guard lock(t.mutex);
-  for (Row* r = t.find(account); r && account != ancestor && account; account = r->parent, r = t.find(account)) {
-  }
+  for (Row* r = t.find(account); r && account != ancestor && account; account = r->parent, r = t.find(account)) {}
   return account == ancestor;
 }
 

@@ -28,7 +28,10 @@ class OwnedName {
   OwnedName() noexcept = default;
   explicit OwnedName(std::string_view text);
   OwnedName(OwnedName&& o) noexcept : id_(std::exchange(o.id_, 0)) {}
-  OwnedName& operator=(OwnedName&& o) noexcept { std::swap(id_, o.id_); return *this; }
+  OwnedName& operator=(OwnedName&& o) noexcept {
+    std::swap(id_, o.id_);
+    return *this;
+  }
   ~OwnedName();
   void rename(std::string_view text);
   NameId id() const noexcept { return id_; }
@@ -58,8 +61,15 @@ struct ThreadState {
   int64_t delta;           // live bytes not yet in the process total
   int64_t capacity_delta;  // rounded bytes not yet in the process total
   uint64_t birth, birth_end, epoch;
-  struct Entry { uint64_t key; AccountId account; } recent[256];
-  struct Literal { const void* text; AccountId parent, account; uint64_t epoch; } literals[64];
+  struct Entry {
+    uint64_t key;
+    AccountId account;
+  } recent[256];
+  struct Literal {
+    const void* text;
+    AccountId parent, account;
+    uint64_t epoch;
+  } literals[64];
 };
 extern thread_local constinit ThreadState thread_state;
 /// Grows when accounts were recycled: entries of `recent` from before are void.
@@ -73,7 +83,8 @@ AccountId child_slow(AccountId parent, NameId name);
 inline AccountId child(AccountId parent, NameId name) {
   uint64_t key = (uint64_t{parent} << 32) | name;
   auto& e = detail::thread_state.recent[(parent * 31 + name) & 255];
-  if (e.key == key && detail::thread_state.epoch == detail::table_epoch.load(std::memory_order_relaxed)) [[likely]] return e.account;
+  if (e.key == key && detail::thread_state.epoch == detail::table_epoch.load(std::memory_order_relaxed)) [[likely]]
+    return e.account;
   AccountId id = detail::child_slow(parent, name);
   e = {key, id};
   return id;
@@ -82,7 +93,8 @@ inline AccountId child(AccountId parent, NameId name) {
 inline AccountId child(AccountId parent, std::string_view literal) {
   auto& e = detail::thread_state.literals[((reinterpret_cast<uintptr_t>(literal.data()) >> 2) + parent * 7) & 63];
   uint64_t epoch = detail::table_epoch.load(std::memory_order_relaxed);
-  if (e.text == literal.data() && e.parent == parent && e.epoch == epoch) [[likely]] return e.account;
+  if (e.text == literal.data() && e.parent == parent && e.epoch == epoch) [[likely]]
+    return e.account;
   AccountId id = detail::child_slow(parent, static_name(literal));
   e = {literal.data(), parent, id, detail::table_epoch.load(std::memory_order_relaxed)};
   return id;
@@ -95,7 +107,9 @@ class Enter {
  public:
   explicit Enter(NameId name) : saved_(detail::thread_state.account) { detail::thread_state.account = child(saved_, name); }
   explicit Enter(std::string_view literal) : saved_(detail::thread_state.account) { detail::thread_state.account = child(saved_, literal); }
-  struct At { AccountId account; };
+  struct At {
+    AccountId account;
+  };
   explicit Enter(At at) noexcept : saved_(detail::thread_state.account) { detail::thread_state.account = at.account; }
   ~Enter() { detail::thread_state.account = saved_; }
   Enter(const Enter&) = delete;

@@ -228,9 +228,7 @@ TEST(Budget, OfTheProcessBindsAllThreads) {
           std::lock_guard lock(mutex);
           keep.push_back(std::move(s));
           ++got;
-        } catch (const Error&) {
-          ++refused;
-        }
+        } catch (const Error&) { ++refused; }
         EXPECT_LE(now().in_use_bytes, budget());
       }
     });

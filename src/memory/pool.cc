@@ -93,7 +93,8 @@ class Spans {
   bool grow(size_t bytes) {
     size_t region = std::max(kRegion, bytes);
     void* p = mmap(nullptr, region, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p == MAP_FAILED && region > bytes) p = mmap(nullptr, region = bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED && region > bytes)
+      p = mmap(nullptr, region = bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED) return false;
     insert(static_cast<std::byte*>(p), {region, false, 0}, true);
     return true;
@@ -175,9 +176,7 @@ void* pool_alloc(size_t bytes, size_t* capacity) noexcept {
   *capacity = span_bytes(bytes);
   try {
     return Spans::get().alloc(*capacity);
-  } catch (const std::bad_alloc&) {
-    return nullptr;
-  }
+  } catch (const std::bad_alloc&) { return nullptr; }
 }
 
 void pool_free(void* block, size_t capacity) noexcept {

@@ -16,8 +16,8 @@ void pool_free(void* block, size_t capacity) noexcept;
 size_t pool_capacity(size_t bytes) noexcept;
 
 struct PoolStats {
-  size_t in_use = 0;   ///< capacities of live blocks (spans exact, slabs by pages minus free slots)
-  size_t cached = 0;   ///< free but resident
+  size_t in_use = 0;  ///< capacities of live blocks (spans exact, slabs by pages minus free slots)
+  size_t cached = 0;  ///< free but resident
 };
 PoolStats pool_stats() noexcept;
 /// Gives all free memory back to the system; bytes given back.

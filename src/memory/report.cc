@@ -66,8 +66,9 @@ Snapshot snapshot() {
 }
 
 std::string Snapshot::text() const {
-  std::string out = fmt::format("live {} bytes in {} buffers, {} tensors, {} nodes, {} objects; peak {} bytes; pool keeps {} bytes; RSS {} bytes\n", counts.live_bytes,
-                                counts.buffers, counts.tensors, counts.nodes, counts.objects, counts.peak_bytes, counts.cached_bytes, counts.rss_bytes);
+  std::string out = fmt::format("live {} bytes in {} buffers, {} tensors, {} nodes, {} objects; peak {} bytes; pool keeps {} bytes; RSS {} bytes\n",
+                                counts.live_bytes, counts.buffers, counts.tensors, counts.nodes, counts.objects, counts.peak_bytes,
+                                counts.cached_bytes, counts.rss_bytes);
   out += fmt::format("  {:>14}  {:>6}  {}\n", "bytes", "count", "account");
   return out + table(accounts, 24);
 }
@@ -81,14 +82,16 @@ std::string Snapshot::json() const {
   for (size_t k = 0; k < kinds; ++k) j["by_kind"][to_string(static_cast<Kind>(k))] = counts.count[k];
   j["accounts"] = nlohmann::ordered_json::array();
   for (const Account& a : accounts)
-    j["accounts"].push_back({{"path", a.path}, {"live_bytes", a.live_bytes}, {"live_count", a.live_count}, {"peak_bytes", a.peak_bytes}, {"allocations", a.allocations}});
+    j["accounts"].push_back(
+        {{"path", a.path}, {"live_bytes", a.live_bytes}, {"live_count", a.live_count}, {"peak_bytes", a.peak_bytes}, {"allocations", a.allocations}});
   return j.dump(1);
 }
 
 std::string Steadiness::json() const {
   auto counts = [](const Now& n) {
     nlohmann::ordered_json j;
-    j["live_bytes"] = n.live_bytes, j["buffers"] = n.buffers, j["tensors"] = n.tensors, j["nodes"] = n.nodes, j["objects"] = n.objects, j["rss_bytes"] = n.rss_bytes;
+    j["live_bytes"] = n.live_bytes, j["buffers"] = n.buffers, j["tensors"] = n.tensors, j["nodes"] = n.nodes, j["objects"] = n.objects,
+    j["rss_bytes"] = n.rss_bytes;
     return j;
   };
   nlohmann::ordered_json j;
@@ -96,7 +99,8 @@ std::string Steadiness::json() const {
   j["before"] = counts(before), j["after"] = counts(after);
   j["rss"] = {{"slope", rss_slope}, {"low", rss_slope_low}, {"high", rss_slope_high}, {"conclusive", rss_conclusive}};
   j["growing"] = nlohmann::ordered_json::array();
-  for (const Growth& g : growing) j["growing"].push_back({{"what", g.what}, {"per_call", g.per_call}, {"bytes_per_call", g.bytes_per_call}, {"holders", g.holders}});
+  for (const Growth& g : growing)
+    j["growing"].push_back({{"what", g.what}, {"per_call", g.per_call}, {"bytes_per_call", g.bytes_per_call}, {"holders", g.holders}});
   return j.dump(1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -133,17 +137,22 @@ Balance balance() {
   b.rounding = t.capacity_bytes > t.live_bytes ? t.capacity_bytes - t.live_bytes : 0;
   b.pool = pool_stats().cached;
   b.objects = slab_stats(Heap::objects).page_bytes;
-  b.unexplained = static_cast<int64_t>(b.rss) - static_cast<int64_t>(b.live + b.arena + b.rounding + b.pool + b.objects + b.code_and_libraries + b.baseline);
+  b.unexplained =
+      static_cast<int64_t>(b.rss) - static_cast<int64_t>(b.live + b.arena + b.rounding + b.pool + b.objects + b.code_and_libraries + b.baseline);
   return b;
 }
 
 std::string Balance::text() const {
   auto row = [](const char* name, int64_t bytes, const char* what) { return fmt::format("  {:<20} {:>14}  {}\n", name, bytes, what); };
-  return row("live", static_cast<int64_t>(live), "tensors' bytes, as asked for") + row("arena", static_cast<int64_t>(arena), "of traced calls under way") +
-         row("rounding", static_cast<int64_t>(rounding), "size classes and pages") + row("pool", static_cast<int64_t>(pool), "free blocks kept for reuse") +
-         row("objects", static_cast<int64_t>(objects), "tensor bodies, nodes, layers") + row("code and libraries", static_cast<int64_t>(code_and_libraries), "file-backed pages") +
+  return row("live", static_cast<int64_t>(live), "tensors' bytes, as asked for") +
+         row("arena", static_cast<int64_t>(arena), "of traced calls under way") +
+         row("rounding", static_cast<int64_t>(rounding), "size classes and pages") +
+         row("pool", static_cast<int64_t>(pool), "free blocks kept for reuse") +
+         row("objects", static_cast<int64_t>(objects), "tensor bodies, nodes, layers") +
+         row("code and libraries", static_cast<int64_t>(code_and_libraries), "file-backed pages") +
          row("baseline", static_cast<int64_t>(baseline), "anonymous memory when the library was loaded") +
-         row("unexplained", unexplained, "other heap, stacks, generated code") + row("RSS", static_cast<int64_t>(rss), "resident memory of the process");
+         row("unexplained", unexplained, "other heap, stacks, generated code") +
+         row("RSS", static_cast<int64_t>(rss), "resident memory of the process");
 }
 
 Audit audit() {
@@ -155,15 +164,18 @@ Audit audit() {
   for (const Counted* c : g.objects) {
     size_t traced = g.owner_edges(c);
     if (traced != c->owners())
-      a.problems.push_back(fmt::format("{}: {} owner references counted, {} traced; asked for by {}", c->describe(), c->owners(), traced, path_of(c->account())));
+      a.problems.push_back(
+          fmt::format("{}: {} owner references counted, {} traced; asked for by {}", c->describe(), c->owners(), traced, path_of(c->account())));
   }
   for (auto& [target, edges] : g.holders)
-    if (!live.count(target)) a.problems.push_back(fmt::format("{} names a reference '{}' to something that is not alive", edges[0].from->describe(), edges[0].label));
+    if (!live.count(target))
+      a.problems.push_back(fmt::format("{} names a reference '{}' to something that is not alive", edges[0].from->describe(), edges[0].label));
   return a;
 }
 
 std::string Audit::text() const {
-  std::string out = fmt::format("audit of {} objects, {} edges: {}\n", objects, edges, ok() ? "every owner reference is explained" : "unexplained references");
+  std::string out =
+      fmt::format("audit of {} objects, {} edges: {}\n", objects, edges, ok() ? "every owner reference is explained" : "unexplained references");
   for (const std::string& p : problems) out += "  " + p + "\n";
   return out;
 }
@@ -183,7 +195,8 @@ void expect_empty() {
       for (const Hop& h : path) text += fmt::format("    held by {}{}{}\n", h.holder, h.label.empty() ? "" : " as ", h.label);
     }
   }
-  fail(Code::InvalidArgument, "expected no live tensors, got {} buffers, {} tensors, {} nodes\n{}{}", n.buffers, n.tensors, n.nodes, text, a.ok() ? "" : a.text());
+  fail(Code::InvalidArgument, "expected no live tensors, got {} buffers, {} tensors, {} nodes\n{}{}", n.buffers, n.tensors, n.nodes, text,
+       a.ok() ? "" : a.text());
 }
 
 size_t trim() { return pool_trim(); }

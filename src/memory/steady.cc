@@ -81,7 +81,8 @@ Verdict judge(const std::vector<Block>& blocks, size_t key) {
 // Repeats the action and keeps what was seen.
 class Trial {
  public:
-  Trial(const std::function<void()>& action, const SteadyOptions& options) : action_(action), options_(options), per_(std::min(kBlocks, options.calls)) {
+  Trial(const std::function<void()>& action, const SteadyOptions& options)
+      : action_(action), options_(options), per_(std::min(kBlocks, options.calls)) {
     blocks_.reserve(static_cast<size_t>(16 * kBlocks));
     samples_.reserve(options.rss ? 1200 : 0);
   }
@@ -100,7 +101,8 @@ class Trial {
       Block& b = blocks_[block];
       for (size_t k = 0; k < kKeys; ++k) b.low[k] = std::min(b.low[k], now[k]), b.high[k] = std::max(b.high[k], now[k]);
       micros_ += took, ++timed_;
-      if (options_.rss && calls_ % std::max<int64_t>(1, options_.calls / 64) == 0) samples_.emplace_back(static_cast<double>(calls_), static_cast<double>(resident().total));
+      if (options_.rss && calls_ % std::max<int64_t>(1, options_.calls / 64) == 0)
+        samples_.emplace_back(static_cast<double>(calls_), static_cast<double>(resident().total));
     }
   }
   Verdict verdict() const {
@@ -218,8 +220,8 @@ std::vector<Growth> growing(const Trial& trial, const Since& before) {
 
 Steadiness steadiness(const std::function<void()>& action, const SteadyOptions& options) {
   check(static_cast<bool>(action), Code::InvalidArgument, "steadiness: expected an action to repeat, got an empty function");
-  check(options.calls >= 8 && options.warmup >= 0, Code::InvalidArgument, "steadiness: expected at least 8 calls and a warm-up of 0 or more, got {} and {}", options.calls,
-        options.warmup);
+  check(options.calls >= 8 && options.warmup >= 0, Code::InvalidArgument,
+        "steadiness: expected at least 8 calls and a warm-up of 0 or more, got {} and {}", options.calls, options.warmup);
   for (int64_t i = 0; i < options.warmup; ++i) action();
   Steadiness s;
   Since before = remember();
@@ -248,16 +250,19 @@ void expect_steady(const std::function<void()>& action, const SteadyOptions& opt
 
 std::string Steadiness::text() const {
   auto change = [](size_t a, size_t b) { return a == b ? fmt::format("{}", a) : fmt::format("{} -> {}", a, b); };
-  std::string out = fmt::format("{} after {} calls: {} bytes, {} buffers, {} tensors, {} nodes, {} objects; {:.2f} us a call\n", to_string(verdict), calls,
-                                change(before.live_bytes, after.live_bytes), change(before.buffers, after.buffers), change(before.tensors, after.tensors),
-                                change(before.nodes, after.nodes), change(before.objects, after.objects), micros_per_call);
+  std::string out =
+      fmt::format("{} after {} calls: {} bytes, {} buffers, {} tensors, {} nodes, {} objects; {:.2f} us a call\n", to_string(verdict), calls,
+                  change(before.live_bytes, after.live_bytes), change(before.buffers, after.buffers), change(before.tensors, after.tensors),
+                  change(before.nodes, after.nodes), change(before.objects, after.objects), micros_per_call);
   for (const Growth& g : growing) {
     out += fmt::format("  {:+.3f} a call, {:+.1f} bytes a call: {}\n", g.per_call, g.bytes_per_call, g.what);
     for (const std::string& h : g.holders) out += fmt::format("    held by {}\n", h);
   }
   if (after.rss_bytes)
-    out += fmt::format("  RSS {:+.1f} bytes a call, 95 % interval [{:.1f}, {:.1f}]{}\n", rss_slope, rss_slope_low, rss_slope_high, rss_conclusive ? "" : " (inconclusive)");
-  if (verdict == Verdict::clean) out += fmt::format("  the slowest leak that is surely seen: one object in {} calls\n", std::max<int64_t>(1, calls / 8));
+    out += fmt::format("  RSS {:+.1f} bytes a call, 95 % interval [{:.1f}, {:.1f}]{}\n", rss_slope, rss_slope_low, rss_slope_high,
+                       rss_conclusive ? "" : " (inconclusive)");
+  if (verdict == Verdict::clean)
+    out += fmt::format("  the slowest leak that is surely seen: one object in {} calls\n", std::max<int64_t>(1, calls / 8));
   return out;
 }
 

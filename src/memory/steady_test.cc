@@ -107,9 +107,7 @@ TEST(Steady, ExpectSteadyThrowsTheReport) {
   try {
     expect_steady([&] { kept->put(bytes_of(64).get()); }, {.calls = 32});
     ADD_FAILURE() << "expected a leak";
-  } catch (const Error& e) {
-    EXPECT_NE(std::string(e.what()).find("registry"), std::string::npos) << e.what();
-  }
+  } catch (const Error& e) { EXPECT_NE(std::string(e.what()).find("registry"), std::string::npos) << e.what(); }
   expect_steady([] {});
 }
 

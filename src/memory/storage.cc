@@ -59,9 +59,7 @@ Storage::~Storage() {
       if (release) (*release)();
     } catch (const std::exception& e) {
       log(fmt::format("Tensor::borrow: the release function threw, which nobody can catch here: {}", e.what()));
-    } catch (...) {
-      log("Tensor::borrow: the release function threw, which nobody can catch here");
-    }
+    } catch (...) { log("Tensor::borrow: the release function threw, which nobody can catch here"); }
     return;
   }
   if (bytes_) pool_free(data_, capacity_);
@@ -70,6 +68,8 @@ Storage::~Storage() {
 #endif
 }
 
-std::string Storage::describe() const { return fmt::format("buffer of {} bytes, {}, asked for by {}", bytes_, to_string(category_), path_of(account())); }
+std::string Storage::describe() const {
+  return fmt::format("buffer of {} bytes, {}, asked for by {}", bytes_, to_string(category_), path_of(account()));
+}
 
 }  // namespace tenure::memory

@@ -151,7 +151,8 @@ class ReLULayer final : public LayerOf<ReLU> {
  public:
   explicit ReLULayer(const ReLU& c) : LayerOf(c) {
     check(!c.max_value || *c.max_value >= 0, Code::InvalidArgument, "ReLU: expected max_value >= 0, got {}", c.max_value.value_or(0));
-    check(c.negative_slope >= 0 && c.threshold >= 0, Code::InvalidArgument, "ReLU: expected negative_slope and threshold >= 0, got {} and {}", c.negative_slope, c.threshold);
+    check(c.negative_slope >= 0 && c.threshold >= 0, Code::InvalidArgument, "ReLU: expected negative_slope and threshold >= 0, got {} and {}",
+          c.negative_slope, c.threshold);
   }
   Tensor call(Tensor x, const Call&) override {
     const auto& c = config;
@@ -194,7 +195,8 @@ Outputs ELU::operator()(TensorList x) const&& { return Layer(*this)(std::move(x)
 // ---- PReLU ----------------------------------------------------------------------------------------------------------------------
 
 void fields(Fields& v, PReLU& c) {
-  v("alpha_initializer", c.alpha_initializer), v("alpha_regularizer", c.alpha_regularizer), v("alpha_constraint", c.alpha_constraint), v("shared_axes", c.shared_axes);
+  v("alpha_initializer", c.alpha_initializer), v("alpha_regularizer", c.alpha_regularizer), v("alpha_constraint", c.alpha_constraint),
+      v("shared_axes", c.shared_axes);
 }
 
 class PReLULayer final : public LayerOf<PReLU> {

@@ -28,7 +28,8 @@ void check_rows(const Batch& b, const char* what) {
   int64_t rows = -1;
   for (const Tensors* part : {&b.x, &b.y, &b.weights}) {
     for (const Tensor& t : *part) {
-      check(t.concrete(), Code::InvalidArgument, "{}: expected arrays with values, got {}", what, t.defined() ? "a symbolic tensor" : "an empty handle");
+      check(t.concrete(), Code::InvalidArgument, "{}: expected arrays with values, got {}", what,
+            t.defined() ? "a symbolic tensor" : "an empty handle");
       check(t.rank() >= 1, Code::Shape, "{}: expected arrays with rows, got {}", what, t.spec());
       if (rows < 0) rows = t.shape()[0];
       check(t.shape()[0] == rows, Code::Shape, "{}: arrays have different numbers of rows: {} and {}", what, rows, t.shape()[0]);
@@ -100,15 +101,16 @@ class ArrayBatches final : public BatchSource {
     size_t row = rows_ > 0 ? from.spec().bytes() / static_cast<size_t>(rows_) : 0;
     std::byte* out = mutable_data(buffer);
     const std::byte* in = from.bytes().data();
-    for (int64_t i = at_; i < to; ++i) std::memcpy(out + static_cast<size_t>(i - at_) * row, in + static_cast<size_t>(order_[static_cast<size_t>(i)]) * row, row);
+    for (int64_t i = at_; i < to; ++i)
+      std::memcpy(out + static_cast<size_t>(i - at_) * row, in + static_cast<size_t>(order_[static_cast<size_t>(i)]) * row, row);
     return rows_of(buffer, 0, to - at_);
   }
 
-  Batch arrays_;             // stack-bound
+  Batch arrays_;  // stack-bound
   int64_t rows_, size_, at_ = 0;
   uint64_t seed_;
   std::vector<int64_t> order_;
-  Tensors buffers_;          // stack-bound
+  Tensors buffers_;  // stack-bound
 };
 
 class DatasetBatches final : public BatchSource {

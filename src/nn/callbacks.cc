@@ -20,7 +20,9 @@ void CallbackBody::trace(memory::EdgeVisitor& v) const {
   class Adapter final : public memory::Visitor {
    public:
     explicit Adapter(memory::EdgeVisitor& v) : v_(v) {}
-    void user_edge(const void* body, std::string_view label, int64_t index) override { v_.user_edge(static_cast<const memory::Counted*>(body), label, index); }
+    void user_edge(const void* body, std::string_view label, int64_t index) override {
+      v_.user_edge(static_cast<const memory::Counted*>(body), label, index);
+    }
 
    private:
     memory::EdgeVisitor& v_;
@@ -83,7 +85,8 @@ Callbacks::~Callbacks() {
 Monitor::Monitor(std::string name, const std::string& mode, double min_delta) : name_(std::move(name)), min_delta_(std::fabs(min_delta)) {
   check(mode == "auto" || mode == "min" || mode == "max", Code::InvalidArgument, "callback: expected mode auto, min or max, got '{}'", mode);
   auto ends = [&](std::string_view end) { return name_.size() >= end.size() && name_.compare(name_.size() - end.size(), end.size(), end) == 0; };
-  maximize_ = mode == "max" || (mode == "auto" && (ends("accuracy") || ends("acc") || ends("auc") || ends("precision") || ends("recall") || ends("f1_score")));
+  maximize_ = mode == "max" ||
+              (mode == "auto" && (ends("accuracy") || ends("acc") || ends("auc") || ends("precision") || ends("recall") || ends("f1_score")));
 }
 
 double Monitor::worst() const noexcept { return maximize_ ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity(); }
@@ -181,12 +184,24 @@ class LambdaCallbackCallback final : public CallbackBase {
  public:
   explicit LambdaCallbackCallback(LambdaCallback c) : c_(std::move(c)) {}
   bool wants_batches() const override { return c_.on_train_batch_end != nullptr; }
-  void on_epoch_begin(int64_t epoch) override { if (c_.on_epoch_begin) c_.on_epoch_begin(epoch); }
-  void on_epoch_end(int64_t epoch, const Logs& logs) override { if (c_.on_epoch_end) c_.on_epoch_end(epoch, logs); }
-  void on_train_begin() override { if (c_.on_train_begin) c_.on_train_begin(); }
-  void on_train_end(const Logs& logs) override { if (c_.on_train_end) c_.on_train_end(logs); }
-  void on_train_batch_begin(int64_t batch) override { if (c_.on_train_batch_begin) c_.on_train_batch_begin(batch); }
-  void on_train_batch_end(int64_t batch, const Logs& logs) override { if (c_.on_train_batch_end) c_.on_train_batch_end(batch, logs); }
+  void on_epoch_begin(int64_t epoch) override {
+    if (c_.on_epoch_begin) c_.on_epoch_begin(epoch);
+  }
+  void on_epoch_end(int64_t epoch, const Logs& logs) override {
+    if (c_.on_epoch_end) c_.on_epoch_end(epoch, logs);
+  }
+  void on_train_begin() override {
+    if (c_.on_train_begin) c_.on_train_begin();
+  }
+  void on_train_end(const Logs& logs) override {
+    if (c_.on_train_end) c_.on_train_end(logs);
+  }
+  void on_train_batch_begin(int64_t batch) override {
+    if (c_.on_train_batch_begin) c_.on_train_batch_begin(batch);
+  }
+  void on_train_batch_end(int64_t batch, const Logs& logs) override {
+    if (c_.on_train_batch_end) c_.on_train_batch_end(batch, logs);
+  }
 
  private:
   LambdaCallback c_;

@@ -39,8 +39,8 @@ class ModelCheckpointCallback final : public CallbackBase {
     auto ends = [&](std::string_view end) {
       return config_.filepath.size() > end.size() && config_.filepath.compare(config_.filepath.size() - end.size(), end.size(), end) == 0;
     };
-    check(ends(config_.save_weights_only ? ".weights.h5" : ".keras"), Code::InvalidArgument, "ModelCheckpoint: expected a path that ends in {}, got '{}'",
-          config_.save_weights_only ? ".weights.h5" : ".keras", config_.filepath);
+    check(ends(config_.save_weights_only ? ".weights.h5" : ".keras"), Code::InvalidArgument,
+          "ModelCheckpoint: expected a path that ends in {}, got '{}'", config_.save_weights_only ? ".weights.h5" : ".keras", config_.filepath);
     best_ = config_.initial_value_threshold.value_or(monitor_.worst());
   }
   bool wants_batches() const override { return false; }
@@ -55,7 +55,8 @@ class ModelCheckpointCallback final : public CallbackBase {
     }
     best_ = now;
     if (config_.verbose > 0)
-      progress_out() << fmt::format("\nEpoch {}: {} improved from {} to {:.5f}, saving model to {}\n", epoch + 1, monitor_.name(), before, now, expand(config_.filepath, epoch, logs));
+      progress_out() << fmt::format("\nEpoch {}: {} improved from {} to {:.5f}, saving model to {}\n", epoch + 1, monitor_.name(), before, now,
+                                    expand(config_.filepath, epoch, logs));
     save(epoch, logs);
   }
 

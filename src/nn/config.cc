@@ -31,7 +31,8 @@ void ConfigReader::field(const char* n, int64_t& v) {
   if (const Json* j = get(n)) {
     // Keras writes some whole numbers as floats, and Keras 2 an axis as a list of one.
     const Json& one = j->is_array() && j->size() == 1 ? (*j)[0] : *j;
-    if (!one.is_number() || (one.is_number_float() && one.get<double>() != static_cast<double>(static_cast<int64_t>(one.get<double>())))) wrong(n, "a whole number");
+    if (!one.is_number() || (one.is_number_float() && one.get<double>() != static_cast<double>(static_cast<int64_t>(one.get<double>()))))
+      wrong(n, "a whole number");
     v = one.is_number_float() ? static_cast<int64_t>(one.get<double>()) : one.get<int64_t>();
   }
 }

@@ -10,24 +10,36 @@ namespace tenure {
 namespace {
 
 TEST(Config, SnakeCaseIsKerasForFiles) {
-  for (auto& [from, to] : std::vector<std::pair<const char*, const char*>>{{"Conv2D", "conv2d"}, {"DepthwiseConv2D", "depthwise_conv2d"}, {"PReLU", "p_re_lu"},
-                                                                           {"LeakyReLU", "leaky_re_lu"}, {"ReLU", "re_lu"}, {"ELU", "elu"}, {"LSTM", "lstm"},
-                                                                           {"UpSampling2D", "up_sampling2d"}, {"RMSNormalization", "rms_normalization"},
-                                                                           {"STFTSpectrogram", "stft_spectrogram"}, {"MLP", "mlp"}, {"ABCNet2", "abc_net2"},
-                                                                           {"My2DThing", "my2d_thing"}, {"GroupedQueryAttention", "grouped_query_attention"},
-                                                                           {"_Hid", "__hid"}, {"AdamW", "adam_w"}})
+  for (auto& [from, to] : std::vector<std::pair<const char*, const char*>>{{"Conv2D", "conv2d"},
+                                                                           {"DepthwiseConv2D", "depthwise_conv2d"},
+                                                                           {"PReLU", "p_re_lu"},
+                                                                           {"LeakyReLU", "leaky_re_lu"},
+                                                                           {"ReLU", "re_lu"},
+                                                                           {"ELU", "elu"},
+                                                                           {"LSTM", "lstm"},
+                                                                           {"UpSampling2D", "up_sampling2d"},
+                                                                           {"RMSNormalization", "rms_normalization"},
+                                                                           {"STFTSpectrogram", "stft_spectrogram"},
+                                                                           {"MLP", "mlp"},
+                                                                           {"ABCNet2", "abc_net2"},
+                                                                           {"My2DThing", "my2d_thing"},
+                                                                           {"GroupedQueryAttention", "grouped_query_attention"},
+                                                                           {"_Hid", "__hid"},
+                                                                           {"AdamW", "adam_w"}})
     EXPECT_EQ(nn::snake_case(from), to);
 }
 
 TEST(Initializer, NamesAndJsonGoInAndOut) {
-  for (const char* name : {"glorot_uniform", "GlorotUniform", "he_normal", "zeros", "Zeros", "uniform", "orthogonal", "variance_scaling", "constant"}) {
+  for (const char* name :
+       {"glorot_uniform", "GlorotUniform", "he_normal", "zeros", "Zeros", "uniform", "orthogonal", "variance_scaling", "constant"}) {
     Initializer i(name), again;
     again.from_json(i.to_json());
     EXPECT_EQ(i.to_json(), again.to_json());
   }
   Initializer old;
   old.from_json(R"({"class_name": "RandomNormal", "config": {"mean": 0.0, "stddev": 0.2, "seed": null}})");
-  EXPECT_EQ(old.to_json(), R"({"module":"keras.initializers","class_name":"RandomNormal","config":{"seed":null,"mean":0.0,"stddev":0.2},"registered_name":null})");
+  EXPECT_EQ(old.to_json(),
+            R"({"module":"keras.initializers","class_name":"RandomNormal","config":{"seed":null,"mean":0.0,"stddev":0.2},"registered_name":null})");
   EXPECT_THROW(Initializer("nothing"), Error);
   EXPECT_THROW(old.from_json(R"({"class_name": "RandomNormal", "config": {"median": 1}})"), Error);
   EXPECT_THROW(old.from_json("3"), Error);

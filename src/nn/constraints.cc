@@ -103,7 +103,9 @@ L2::operator Regularizer() const { return of(*this, "L2"); }
 L1L2::operator Regularizer() const { return of(*this, "L1L2"); }
 
 template <class C>
-Regularizer make(const char* name, const Json& config) { return of(nn::config_from<C>(config, name), name); }
+Regularizer make(const char* name, const Json& config) {
+  return of(nn::config_from<C>(config, name), name);
+}
 constexpr Class<Regularizer> classes[] = {{"L1", "l1", make<L1>}, {"L2", "l2", make<L2>}, {"L1L2", "l1_l2", make<L1L2>}};
 
 }  // namespace regularizers
@@ -113,7 +115,8 @@ Regularizer::Regularizer(std::string name) {
   // Keras' string "l1_l2" means 0.01 of both; the class' defaults are 0.
   *this = std::string_view(c.name) == "L1L2" ? static_cast<Regularizer>(regularizers::L1L2{.l1 = 0.01, .l2 = 0.01}) : c.make(c.name, Json::object());
 }
-Regularizer::Regularizer(Function f, std::string name) : rule_(std::make_shared<FunctionRule<Rule, Function>>(std::move(f), std::move(name), "regularizer")) {}
+Regularizer::Regularizer(Function f, std::string name)
+    : rule_(std::make_shared<FunctionRule<Rule, Function>>(std::move(f), std::move(name), "regularizer")) {}
 Tensor Regularizer::operator()(Tensor x) const { return rule_->apply(std::move(x)); }
 std::string Regularizer::to_json() const { return rule_ ? rule_->json().dump() : "null"; }
 void Regularizer::from_json(const std::string& text) {
@@ -166,9 +169,13 @@ UnitNorm::operator Constraint() const { return of(*this, "UnitNorm"); }
 MinMaxNorm::operator Constraint() const { return of(*this, "MinMaxNorm"); }
 
 template <class C>
-Constraint make(const char* name, const Json& config) { return of(nn::config_from<C>(config, name), name); }
-constexpr Class<Constraint> classes[] = {
-    {"MaxNorm", "max_norm", make<MaxNorm>}, {"NonNeg", "nonneg", make<NonNeg>}, {"UnitNorm", "unit_norm", make<UnitNorm>}, {"MinMaxNorm", "min_max_norm", make<MinMaxNorm>}};
+Constraint make(const char* name, const Json& config) {
+  return of(nn::config_from<C>(config, name), name);
+}
+constexpr Class<Constraint> classes[] = {{"MaxNorm", "max_norm", make<MaxNorm>},
+                                         {"NonNeg", "nonneg", make<NonNeg>},
+                                         {"UnitNorm", "unit_norm", make<UnitNorm>},
+                                         {"MinMaxNorm", "min_max_norm", make<MinMaxNorm>}};
 
 }  // namespace constraints
 
@@ -176,7 +183,8 @@ Constraint::Constraint(std::string name) {
   const auto& c = class_named(constraints::classes, name, "constraint");
   *this = c.make(c.name, Json::object());
 }
-Constraint::Constraint(Function f, std::string name) : rule_(std::make_shared<FunctionRule<Rule, Function>>(std::move(f), std::move(name), "constraint")) {}
+Constraint::Constraint(Function f, std::string name)
+    : rule_(std::make_shared<FunctionRule<Rule, Function>>(std::move(f), std::move(name), "constraint")) {}
 Tensor Constraint::operator()(Tensor w) const { return rule_->apply(std::move(w)); }
 std::string Constraint::to_json() const { return rule_ ? rule_->json().dump() : "null"; }
 void Constraint::from_json(const std::string& text) {
@@ -211,7 +219,8 @@ void DTypePolicy::from_json(const std::string& text) {
   nn::Named n = nn::named_from(j, "a dtype policy");
   if (n.plain) return *this = DTypePolicy(n.class_name), void();
   bool known = n.class_name == "DTypePolicy" || n.class_name == "Policy" || n.class_name == "FloatDTypePolicy";
-  check(known && n.config.contains("name") && n.config["name"].is_string(), Code::Unsupported, "dtype policy: expected a DTypePolicy with a name, got {}", text);
+  check(known && n.config.contains("name") && n.config["name"].is_string(), Code::Unsupported,
+        "dtype policy: expected a DTypePolicy with a name, got {}", text);
   *this = DTypePolicy(n.config["name"].get<std::string>());
 }
 

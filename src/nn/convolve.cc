@@ -14,7 +14,8 @@ void visit_format(Fields& v, std::string& data_format) {
 }
 
 bool channels_first(std::string_view f) {
-  check(f.empty() || f == "channels_last" || f == "channels_first", Code::InvalidArgument, "expected data_format channels_last or channels_first, got '{}'", f);
+  check(f.empty() || f == "channels_last" || f == "channels_first", Code::InvalidArgument,
+        "expected data_format channels_last or channels_first, got '{}'", f);
   return f == "channels_first";
 }
 
@@ -46,7 +47,8 @@ void check_common(const char* layer, Pair kernel, Pair strides, Pair dilation, s
   check(kernel.h > 0 && kernel.w > 0, Code::InvalidArgument, "{}: expected kernel_size > 0, got ({}, {})", layer, kernel.h, kernel.w);
   check(strides.h > 0 && strides.w > 0, Code::InvalidArgument, "{}: expected strides > 0, got ({}, {})", layer, strides.h, strides.w);
   check(dilation.h > 0 && dilation.w > 0, Code::InvalidArgument, "{}: expected dilation_rate > 0, got ({}, {})", layer, dilation.h, dilation.w);
-  check((strides.h == 1 && strides.w == 1) || (dilation.h == 1 && dilation.w == 1), Code::InvalidArgument, "{}: strides > 1 and dilation_rate > 1 exclude each other", layer);
+  check((strides.h == 1 && strides.w == 1) || (dilation.h == 1 && dilation.w == 1), Code::InvalidArgument,
+        "{}: strides > 1 and dilation_rate > 1 exclude each other", layer);
   check_padding(padding, layer);
 }
 
@@ -131,7 +133,8 @@ class DepthwiseConv2DLayer final : public LayerOf<DepthwiseConv2D> {
     kernel_ = weight("kernel", {c.kernel_size.h, c.kernel_size.w, channels, c.depth_multiplier}, c.depthwise_initializer,
                      {.regularizer = c.depthwise_regularizer, .constraint = c.depthwise_constraint});
     if (c.use_bias)
-      bias_ = weight("bias", {channels * c.depth_multiplier}, c.bias_initializer, {.regularizer = c.bias_regularizer, .constraint = c.bias_constraint});
+      bias_ =
+          weight("bias", {channels * c.depth_multiplier}, c.bias_initializer, {.regularizer = c.bias_regularizer, .constraint = c.bias_constraint});
   }
   Tensor call(Tensor x, const Call&) override {
     const auto& c = config;

@@ -27,8 +27,10 @@ class DenseLayer final : public LayerOf<Dense> {
   }
   void build(const Shape& in) override {
     check(in.rank() >= 1, Code::Shape, "Dense: expected an input of rank 1 or more, got {}", in);
-    kernel_ = weight("kernel", {in.back(), config.units}, config.kernel_initializer, {.regularizer = config.kernel_regularizer, .constraint = config.kernel_constraint});
-    if (config.use_bias) bias_ = weight("bias", {config.units}, config.bias_initializer, {.regularizer = config.bias_regularizer, .constraint = config.bias_constraint});
+    kernel_ = weight("kernel", {in.back(), config.units}, config.kernel_initializer,
+                     {.regularizer = config.kernel_regularizer, .constraint = config.kernel_constraint});
+    if (config.use_bias)
+      bias_ = weight("bias", {config.units}, config.bias_initializer, {.regularizer = config.bias_regularizer, .constraint = config.bias_constraint});
   }
   Tensor call(Tensor x, const Call&) override {
     return nn::finish(config.activation, fused_, linear(std::move(x), kernel_, bias_.defined() ? bias_.value() : Tensor(), fused_));
@@ -44,7 +46,8 @@ Outputs Dense::operator()(TensorList x) const&& { return Layer(*this)(std::move(
 // ---- Embedding ------------------------------------------------------------------------------------------------------------------
 
 void fields(Fields& v, Embedding& c) {
-  v("input_dim", c.input_dim), v("output_dim", c.output_dim), v("embeddings_initializer", c.embeddings_initializer), v("embeddings_regularizer", c.embeddings_regularizer);
+  v("input_dim", c.input_dim), v("output_dim", c.output_dim), v("embeddings_initializer", c.embeddings_initializer),
+      v("embeddings_regularizer", c.embeddings_regularizer);
   v("activity_regularizer", c.activity_regularizer), v("embeddings_constraint", c.embeddings_constraint), v("mask_zero", c.mask_zero);
 }
 

@@ -29,7 +29,8 @@ class ProgressOut {
 
 // ---- evaluate -----------------------------------------------------------------------------------------------------------------------
 
-Results evaluate_source(LayerBody& model, BatchSource& source, std::optional<int64_t> limit, int verbose, std::ostream& out, const Callbacks& callbacks) {
+Results evaluate_source(LayerBody& model, BatchSource& source, std::optional<int64_t> limit, int verbose, std::ostream& out,
+                        const Callbacks& callbacks) {
   memory::Enter at(std::string_view("evaluate"));
   ModelState& s = *model.model();
   int64_t steps = source.steps();
@@ -62,7 +63,14 @@ Results evaluate_source(LayerBody& model, BatchSource& source, std::optional<int
 class Fit {
  public:
   Fit(LayerBody& model, BatchSource& train, BatchSource* validation, const FitOptions& o, std::ostream& out)
-      : model_(model), state_(*model.model()), train_(train), validation_(validation), o_(o), out_(out), verbose_(nn::verbosity(o.verbose, out)), callbacks_(o.callbacks, &model) {}
+      : model_(model),
+        state_(*model.model()),
+        train_(train),
+        validation_(validation),
+        o_(o),
+        out_(out),
+        verbose_(nn::verbosity(o.verbose, out)),
+        callbacks_(o.callbacks, &model) {}
 
   History run() {
     memory::Enter at(std::string_view("fit"));
@@ -134,8 +142,10 @@ class Fit {
 };
 
 void check_options(const FitOptions& o) {
-  check(o.epochs >= 0 && o.initial_epoch >= 0, Code::InvalidArgument, "fit: expected epochs and initial_epoch >= 0, got {} and {}", o.epochs, o.initial_epoch);
-  check(o.validation_split >= 0 && o.validation_split < 1, Code::InvalidArgument, "fit: expected validation_split in [0, 1), got {}", o.validation_split);
+  check(o.epochs >= 0 && o.initial_epoch >= 0, Code::InvalidArgument, "fit: expected epochs and initial_epoch >= 0, got {} and {}", o.epochs,
+        o.initial_epoch);
+  check(o.validation_split >= 0 && o.validation_split < 1, Code::InvalidArgument, "fit: expected validation_split in [0, 1), got {}",
+        o.validation_split);
   check(o.validation_freq > 0, Code::InvalidArgument, "fit: expected validation_freq > 0, got {}", o.validation_freq);
   check(!o.steps_per_epoch || *o.steps_per_epoch > 0, Code::InvalidArgument, "fit: expected steps_per_epoch > 0");
 }
@@ -244,7 +254,8 @@ class Joined {
   void copy(const Tensor& y, size_t i, int64_t row) {
     Spec want = whole_[i].spec();
     want.shape[0] = y.shape()[0];
-    check(y.spec() == want && row + y.shape()[0] <= rows_, Code::Shape, "predict: an output of {} in one batch and {} in another cannot be put together", whole_[i].spec(), y.spec());
+    check(y.spec() == want && row + y.shape()[0] <= rows_, Code::Shape,
+          "predict: an output of {} in one batch and {} in another cannot be put together", whole_[i].spec(), y.spec());
     size_t bytes = y.spec().bytes(), per_row = y.shape()[0] > 0 ? bytes / static_cast<size_t>(y.shape()[0]) : 0;
     if (bytes) std::memcpy(mutable_data(whole_[i]) + static_cast<size_t>(row) * per_row, y.bytes().data(), bytes);
   }

@@ -108,9 +108,12 @@ TEST(Fit, SeveralOutputsHaveLossesWeightsAndNames) {
 }
 
 TEST(Fit, PenaltiesAndConstraintsArePartOfTheStep) {
-  Sequential m{layers::InputLayer{.shape = {2}},
-               layers::Dense{.units = 2, .use_bias = false, .kernel_initializer = "ones", .kernel_regularizer = regularizers::L1{.l1 = 0.5}, .activity_regularizer = regularizers::L2{.l2 = 1},
-                             .kernel_constraint = "non_neg"}};
+  Sequential m{layers::InputLayer{.shape = {2}}, layers::Dense{.units = 2,
+                                                               .use_bias = false,
+                                                               .kernel_initializer = "ones",
+                                                               .kernel_regularizer = regularizers::L1{.l1 = 0.5},
+                                                               .activity_regularizer = regularizers::L2{.l2 = 1},
+                                                               .kernel_constraint = "non_neg"}};
   m.compile({.optimizer = optimizers::SGD{.learning_rate = 10}, .loss = "mse"});
   Tensor x = ones({4, 2}), y = full({4, 2}, 2);
   // Error 0; 0.5 * 4 ones; activity: sum of 8 squares of 2, over the batch of 4.
@@ -141,7 +144,12 @@ TEST(Fit, StepsPerEpochGoOnThroughOnePass) {
   Sequential m = small();
   m.compile({.optimizer = "sgd", .loss = "mse"});
   int batches = 0;
-  m.fit(x, y, {.batch_size = 4, .epochs = 2, .verbose = 0, .callbacks = {callbacks::LambdaCallback{.on_train_batch_begin = [&](int64_t) { ++batches; }}}, .steps_per_epoch = 2});
+  m.fit(x, y,
+        {.batch_size = 4,
+         .epochs = 2,
+         .verbose = 0,
+         .callbacks = {callbacks::LambdaCallback{.on_train_batch_begin = [&](int64_t) { ++batches; }}},
+         .steps_per_epoch = 2});
   EXPECT_EQ(batches, 3);  // 10 rows are three batches of 4
 }
 
@@ -156,9 +164,7 @@ TEST(Fit, FindsTheFirstLayerThatIsNotFinite) {
   try {
     m.fit(x, y, {.verbose = 0, .find_nan = true});
     FAIL();
-  } catch (const Error& e) {
-    EXPECT_NE(std::string(e.what()).find("divider"), std::string::npos) << e.what();
-  }
+  } catch (const Error& e) { EXPECT_NE(std::string(e.what()).find("divider"), std::string::npos) << e.what(); }
   for (size_t i = 0; i < before.size(); ++i) EXPECT_EQ(before[i].to_vector<float>(), m.get_weights()[i].to_vector<float>());
 }
 
@@ -181,7 +187,11 @@ TEST(Callbacks, EarlyStoppingGivesTheBestWeightsBack) {
   double before = m.evaluate(x, y, {.verbose = 0}).loss();
   m.optimizer().learning_rate().assign(Tensor(30.0));
   std::ostringstream out;
-  History h = m.fit(x, y, {.epochs = 50, .verbose = 0, .callbacks = {callbacks::EarlyStopping{.monitor = "loss", .patience = 2, .verbose = 1, .restore_best_weights = true}}, .out = &out});
+  History h = m.fit(x, y,
+                    {.epochs = 50,
+                     .verbose = 0,
+                     .callbacks = {callbacks::EarlyStopping{.monitor = "loss", .patience = 2, .verbose = 1, .restore_best_weights = true}},
+                     .out = &out});
   EXPECT_LT(h.epoch.size(), 50u);
   EXPECT_NE(out.str().find(": early stopping\nRestoring model weights from the end of the best epoch: "), std::string::npos) << out.str();
   EXPECT_GT(before, 0);
@@ -270,7 +280,9 @@ TEST(Loss, AnAggregateIsItselfAndNotAFunction) {
   Loss own([](Tensor t, Tensor p) { return sum(abs(t - p), {-1}); }, "own");
   EXPECT_EQ(own(ones({2, 2}), zeros({2, 2})).item(), 2);
   Sequential m = small();
-  m.compile({.optimizer = "sgd", .loss = losses::MeanSquaredError{.reduction = "sum"}, .metrics = {metrics::MeanAbsoluteError{}, Metric([](Tensor t, Tensor p) { return t - p; }, "bias")}});
+  m.compile({.optimizer = "sgd",
+             .loss = losses::MeanSquaredError{.reduction = "sum"},
+             .metrics = {metrics::MeanAbsoluteError{}, Metric([](Tensor t, Tensor p) { return t - p; }, "bias")}});
   auto [x, y] = line();
   Results r = m.train_on_batch(x, y);
   EXPECT_EQ(r.items[1].first, "mean_absolute_error");

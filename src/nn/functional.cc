@@ -73,7 +73,8 @@ struct FunctionalGraph::Walk {
 FunctionalGraph::FunctionalGraph(const Tensors& inputs, const Tensors& outputs) {
   auto symbols = [](const Tensors& ts, const char* what) {
     for (size_t i = 0; i < ts.size(); ++i)
-      check(ts[i].defined() && ts[i].body()->symbolic(), Code::InvalidArgument, "Model: {} {} is not a symbol; start from Input() and apply layers to it", what, i);
+      check(ts[i].defined() && ts[i].body()->symbolic(), Code::InvalidArgument,
+            "Model: {} {} is not a symbol; start from Input() and apply layers to it", what, i);
   };
   check(!outputs.empty(), Code::InvalidArgument, "Model: expected at least one output");
   symbols(inputs, "input");
@@ -114,7 +115,8 @@ void FunctionalGraph::order(const Walk& walk, const Tensors& inputs) {
   }
   std::vector<Found*> sorted;
   for (auto& [key, f] : found) sorted.push_back(&f);
-  std::sort(sorted.begin(), sorted.end(), [](const Found* a, const Found* b) { return a->depth != b->depth ? a->depth > b->depth : a->index < b->index; });
+  std::sort(sorted.begin(), sorted.end(),
+            [](const Found* a, const Found* b) { return a->depth != b->depth ? a->depth > b->depth : a->index < b->index; });
   for (Found* f : sorted) {
     std::sort(f->operation.nodes.begin(), f->operation.nodes.end(), [](const Node* a, const Node* b) { return a->birth() < b->birth(); });
     operations_.push_back(std::move(f->operation));
@@ -233,7 +235,9 @@ void name_layers(const std::vector<LayerBody*>& layers, const std::string& model
 // ---- the layer ------------------------------------------------------------------------------------------------------------------
 
 FunctionalObject::FunctionalObject(const Functional& f)
-    : LayerBase({f.name, f.trainable, {}, {}}), graph_(std::make_unique<FunctionalGraph>(f.inputs.items(), f.outputs.items())), inputs_(f.inputs.size()) {
+    : LayerBase({f.name, f.trainable, {}, {}}),
+      graph_(std::make_unique<FunctionalGraph>(f.inputs.items(), f.outputs.items())),
+      inputs_(f.inputs.size()) {
   std::vector<LayerBody*> layers;
   for (auto& o : graph_->operations())
     if (o.layer) layers.push_back(o.layer);
@@ -318,8 +322,8 @@ void SequentialObject::extend() {
   const auto& children = body().children();
   for (size_t i = specs_.size(); i < children.size(); ++i) {
     std::vector<Spec> out = children[i].layer->output_specs({i == 0 ? *input_ : specs_[i - 1]}, Call{});
-    check(out.size() == 1 || i + 1 == children.size(), Code::InvalidArgument, "{}: layer {} has {} outputs; in a Sequential each layer has one", name(),
-          children[i].layer->name(), out.size());
+    check(out.size() == 1 || i + 1 == children.size(), Code::InvalidArgument, "{}: layer {} has {} outputs; in a Sequential each layer has one",
+          name(), children[i].layer->name(), out.size());
     specs_.push_back(out.empty() ? Spec{} : out[0]);
   }
 }

@@ -96,8 +96,8 @@ class SequentialObject final : public LayerBase {
   void extend();
   std::optional<Spec> input_;
   std::string input_name_;
-  bool given_ = false;        // by an InputLayer
-  std::vector<Spec> specs_;   // of each layer's output, as far as built
+  bool given_ = false;       // by an InputLayer
+  std::vector<Spec> specs_;  // of each layer's output, as far as built
 };
 
 class FunctionalObject final : public LayerBase {

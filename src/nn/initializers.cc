@@ -63,7 +63,8 @@ std::pair<double, double> fans(const Shape& s) {
   return {field * static_cast<double>(s[s.rank() - 2]), field * static_cast<double>(s.back())};
 }
 
-Tensor scaled(const Shape& shape, DType dtype, double scale, std::string_view mode, std::string_view distribution, const std::optional<int64_t>& seed) {
+Tensor scaled(const Shape& shape, DType dtype, double scale, std::string_view mode, std::string_view distribution,
+              const std::optional<int64_t>& seed) {
   auto [in, out] = fans(shape);
   double fan = mode == "fan_in" ? in : mode == "fan_out" ? out : (in + out) / 2;
   scale /= std::max(1.0, fan);
@@ -119,7 +120,8 @@ void fields(Fields& v, VarianceScaling& c) {
   v("scale", c.scale), v("mode", c.mode), v("distribution", c.distribution), v("seed", c.seed);
   axes(v);
   check(c.scale > 0, Code::InvalidArgument, "VarianceScaling: expected scale > 0, got {}", c.scale);
-  check(c.mode == "fan_in" || c.mode == "fan_out" || c.mode == "fan_avg", Code::InvalidArgument, "VarianceScaling: expected mode fan_in, fan_out or fan_avg, got '{}'", c.mode);
+  check(c.mode == "fan_in" || c.mode == "fan_out" || c.mode == "fan_avg", Code::InvalidArgument,
+        "VarianceScaling: expected mode fan_in, fan_out or fan_avg, got '{}'", c.mode);
   check(c.distribution == "truncated_normal" || c.distribution == "untruncated_normal" || c.distribution == "uniform", Code::InvalidArgument,
         "VarianceScaling: expected distribution truncated_normal, untruncated_normal or uniform, got '{}'", c.distribution);
 }
@@ -273,7 +275,8 @@ Tensor Initializer::operator()(const Shape& shape, DType dtype) const {
   Eagerly eagerly;
   check(shape.known(), Code::Shape, "initializer: expected known sizes, got {}", shape);
   Tensor t = rule_->make(shape, dtype);
-  check(t.defined() && t.shape() == shape, Code::Shape, "initializer: expected values of shape {}, got {}", shape, t.defined() ? to_string(t.spec()) : "nothing");
+  check(t.defined() && t.shape() == shape, Code::Shape, "initializer: expected values of shape {}, got {}", shape,
+        t.defined() ? to_string(t.spec()) : "nothing");
   return cast(std::move(t), dtype);
 }
 

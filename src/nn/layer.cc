@@ -26,7 +26,8 @@ class Plainly {
     thread_context.trace = nullptr, thread_context.tapes = nullptr, thread_context.call = nullptr, thread_context.abstract = false;
   }
   ~Plainly() {
-    thread_context.trace = saved_.trace, thread_context.tapes = saved_.tapes, thread_context.call = saved_.call, thread_context.abstract = saved_.abstract;
+    thread_context.trace = saved_.trace, thread_context.tapes = saved_.tapes, thread_context.call = saved_.call,
+    thread_context.abstract = saved_.abstract;
   }
   Plainly(const Plainly&) = delete;
   Plainly& operator=(const Plainly&) = delete;
@@ -75,7 +76,12 @@ LayerBody& body_of(const Layer& l) {
 // ---- LayerBody: identity --------------------------------------------------------------------------------------------------------
 
 LayerBody::LayerBody(LayerBase* object, LayerOptions o)
-    : Callee(memory::Kind::layer), object_(object), name_(std::move(o.name)), policy_(o.dtype), activity_regularizer_(std::move(o.activity_regularizer)), trainable_(o.trainable) {}
+    : Callee(memory::Kind::layer),
+      object_(object),
+      name_(std::move(o.name)),
+      policy_(o.dtype),
+      activity_regularizer_(std::move(o.activity_regularizer)),
+      trainable_(o.trainable) {}
 
 LayerBody::~LayerBody() {
   if (owns_object_) delete object_;
@@ -118,7 +124,9 @@ void LayerBody::trace(memory::EdgeVisitor& v) const {
   class Adapter final : public memory::Visitor {
    public:
     explicit Adapter(memory::EdgeVisitor& v) : v_(v) {}
-    void user_edge(const void* body, std::string_view label, int64_t index) override { v_.user_edge(static_cast<const Counted*>(body), label, index); }
+    void user_edge(const void* body, std::string_view label, int64_t index) override {
+      v_.user_edge(static_cast<const Counted*>(body), label, index);
+    }
 
    private:
     memory::EdgeVisitor& v_;
@@ -130,7 +138,8 @@ void LayerBody::trace(memory::EdgeVisitor& v) const {
 
 VariableBody* LayerBody::add_weight(std::string name, const Shape& shape, const Initializer& init, const WeightOptions& o) {
   check(!locked(), Code::InvalidArgument, "layer {}: weights are made before the first call, not '{}' after it", this->name(), name);
-  check(shape.known(), Code::Shape, "layer {}: weight '{}' needs known sizes, got {}; the input's last size must be known", this->name(), name, shape);
+  check(shape.known(), Code::Shape, "layer {}: weight '{}' needs known sizes, got {}; the input's last size must be known", this->name(), name,
+        shape);
   Plainly plainly;
   memory::As as(memory::Category::parameter);
   DType dtype = o.dtype.value_or(policy_.variable_dtype());
@@ -230,7 +239,8 @@ Outputs LayerBody::apply(Tensors xs, const Call& given) {
     for (const Tensor& y : ys) check(y.defined(), Code::InvalidArgument, "call returned an empty handle");
     if (!thread_context.abstract) [[likely]] {
       if (activity_regularizer_ && nn_context.losses) add_activity_loss(ys);
-      if (nn_context.watcher) [[unlikely]] nn_context.watcher->called(*this, ys);
+      if (nn_context.watcher) [[unlikely]]
+        nn_context.watcher->called(*this, ys);
     }
     if (ys.size() > 1 && output_names.size() == ys.size()) return Outputs(std::move(ys), output_names);
     return Outputs(std::move(ys));
@@ -447,7 +457,8 @@ void Layer::set_weights(const Tensors& values) const {
   check(values.size() == vs.size(), Code::InvalidArgument, "{}: expected {} weights, got {}", name(), vs.size(), values.size());
   for (size_t i = 0; i < vs.size(); ++i) {
     check(values[i].concrete(), Code::InvalidArgument, "{}: weight {} ({}) has no values", name(), i, vs[i].name());
-    check(values[i].shape() == vs[i].shape(), Code::Shape, "{}: weight {} ({}) is {}, got {}", name(), i, vs[i].name(), vs[i].spec(), values[i].spec());
+    check(values[i].shape() == vs[i].shape(), Code::Shape, "{}: weight {} ({}) is {}, got {}", name(), i, vs[i].name(), vs[i].spec(),
+          values[i].spec());
   }
   for (size_t i = 0; i < vs.size(); ++i) vs[i].assign(cast(values[i], vs[i].dtype()));
 }

@@ -1,8 +1,8 @@
 #include <gtest/gtest.h>
 
-#include <tenure/tape.h>
 #include <tenure/function.h>
 #include <tenure/layers.h>
+#include <tenure/tape.h>
 
 #include "nn/layer_body.h"
 
@@ -12,7 +12,9 @@ namespace {
 // y = x * scale, with a sublayer and a random generator, and a switch that says what call() saw.
 class Scaled final : public LayerBase {
  public:
-  explicit Scaled(bool* trained = nullptr) : LayerBase({.name = "scaled"}), trained_(trained) { inner_ = child("inner", layers::Dense{.units = 2, .use_bias = false}); }
+  explicit Scaled(bool* trained = nullptr) : LayerBase({.name = "scaled"}), trained_(trained) {
+    inner_ = child("inner", layers::Dense{.units = 2, .use_bias = false});
+  }
   void build(const Shape& in) override {
     if (in.back() == 13) fail(Code::InvalidArgument, "13 brings bad luck");
     scale_ = weight("scale", {in.back()}, "ones", {.regularizer = "l2"});

@@ -201,7 +201,9 @@ Tensor values_of(const SparseCategoricalCrossentropy& c, Tensor t, Tensor p) {
 }
 
 template <class C>
-Loss of(const C& c, const char* name) { return Loss(std::make_shared<RuleOf<C>>(c, name)); }
+Loss of(const C& c, const char* name) {
+  return Loss(std::make_shared<RuleOf<C>>(c, name));
+}
 MeanSquaredError::operator Loss() const { return of(*this, "MeanSquaredError"); }
 MeanAbsoluteError::operator Loss() const { return of(*this, "MeanAbsoluteError"); }
 BinaryCrossentropy::operator Loss() const { return of(*this, "BinaryCrossentropy"); }

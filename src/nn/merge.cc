@@ -10,7 +10,8 @@ namespace {
 
 // Inputs of a lower rank get dimensions of 1 behind the batch, as in Keras.
 void align(Tensors& xs, const std::string& layer, size_t least, size_t most = SIZE_MAX) {
-  check(xs.size() >= least && xs.size() <= most, Code::InvalidArgument, "{}: expected {}{} inputs, got {}", layer, least == most ? "" : "at least ", least, xs.size());
+  check(xs.size() >= least && xs.size() <= most, Code::InvalidArgument, "{}: expected {}{} inputs, got {}", layer, least == most ? "" : "at least ",
+        least, xs.size());
   int rank = 0;
   for (const Tensor& x : xs) rank = std::max(rank, x.rank());
   for (Tensor& x : xs)

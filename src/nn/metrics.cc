@@ -188,7 +188,9 @@ Metric::Metric(std::string name) {
   // A metric given by name keeps that name in logs ("mae").
   *this = handle(new MetricBody(c.kind, name, c.f ? Function(c.f) : Function(), Json(name)));
 }
-Metric::Metric(Function f, std::string name, int) { *this = handle(new MetricBody(MetricKind::function, name, std::move(f), nn::envelope("builtins", "function", name))); }
+Metric::Metric(Function f, std::string name, int) {
+  *this = handle(new MetricBody(MetricKind::function, name, std::move(f), nn::envelope("builtins", "function", name)));
+}
 
 void Metric::update_state(Tensor a, Tensor b, Tensor w) const { body_of(body_).update(std::move(a), std::move(b), std::move(w)); }
 Tensor Metric::result() const { return body_of(body_).result(); }
@@ -229,27 +231,31 @@ Sum::operator Metric() const { return of(MetricKind::sum, "Sum", name, {}); }
 // keras.metrics.Accuracy itself counts equal values; "accuracy" in compile() chooses by shapes, which is what is meant here.
 Accuracy::operator Metric() const { return handle(new MetricBody(MetricKind::accuracy, name, {}, Json("accuracy"))); }
 BinaryAccuracy::operator Metric() const {
-  return of(MetricKind::function, "BinaryAccuracy", name, [t = threshold](Tensor a, Tensor b) { return binary_matches(std::move(a), std::move(b), t); },
-            Json{{"threshold", threshold}});
+  return of(
+      MetricKind::function, "BinaryAccuracy", name, [t = threshold](Tensor a, Tensor b) { return binary_matches(std::move(a), std::move(b), t); },
+      Json{{"threshold", threshold}});
 }
 CategoricalAccuracy::operator Metric() const { return of(MetricKind::function, "CategoricalAccuracy", name, categorical_matches); }
 SparseCategoricalAccuracy::operator Metric() const { return of(MetricKind::function, "SparseCategoricalAccuracy", name, sparse_matches); }
 MeanSquaredError::operator Metric() const { return of(MetricKind::function, "MeanSquaredError", name, mse); }
 MeanAbsoluteError::operator Metric() const { return of(MetricKind::function, "MeanAbsoluteError", name, mae); }
 BinaryCrossentropy::operator Metric() const {
-  return of(MetricKind::function, "BinaryCrossentropy", name,
-            [l = from_logits, s = label_smoothing](Tensor a, Tensor b) { return losses::binary_crossentropy(std::move(a), std::move(b), l, s); },
-            Json{{"from_logits", from_logits}, {"label_smoothing", label_smoothing}});
+  return of(
+      MetricKind::function, "BinaryCrossentropy", name,
+      [l = from_logits, s = label_smoothing](Tensor a, Tensor b) { return losses::binary_crossentropy(std::move(a), std::move(b), l, s); },
+      Json{{"from_logits", from_logits}, {"label_smoothing", label_smoothing}});
 }
 CategoricalCrossentropy::operator Metric() const {
-  return of(MetricKind::function, "CategoricalCrossentropy", name,
-            [l = from_logits, s = label_smoothing](Tensor a, Tensor b) { return losses::categorical_crossentropy(std::move(a), std::move(b), l, s); },
-            Json{{"from_logits", from_logits}, {"label_smoothing", label_smoothing}});
+  return of(
+      MetricKind::function, "CategoricalCrossentropy", name,
+      [l = from_logits, s = label_smoothing](Tensor a, Tensor b) { return losses::categorical_crossentropy(std::move(a), std::move(b), l, s); },
+      Json{{"from_logits", from_logits}, {"label_smoothing", label_smoothing}});
 }
 SparseCategoricalCrossentropy::operator Metric() const {
-  return of(MetricKind::function, "SparseCategoricalCrossentropy", name,
-            [l = from_logits](Tensor a, Tensor b) { return losses::sparse_categorical_crossentropy(std::move(a), std::move(b), l); },
-            Json{{"from_logits", from_logits}});
+  return of(
+      MetricKind::function, "SparseCategoricalCrossentropy", name,
+      [l = from_logits](Tensor a, Tensor b) { return losses::sparse_categorical_crossentropy(std::move(a), std::move(b), l); },
+      Json{{"from_logits", from_logits}});
 }
 }  // namespace metrics
 

@@ -74,7 +74,8 @@ Tensors symbols(const Model& m, bool first) {
     return out;
   }
   auto* s = sequential(b);
-  check(s != nullptr, Code::InvalidArgument, "Model {}: a {} has no symbols; only functional and Sequential models have", b.name(), b.object().class_name());
+  check(s != nullptr, Code::InvalidArgument, "Model {}: a {} has no symbols; only functional and Sequential models have", b.name(),
+        b.object().class_name());
   std::lock_guard lock(b.model()->mutex);
   s->make_symbols();
   out.push_back(first ? b.kept.front().tensor() : b.kept.back().tensor());
@@ -167,7 +168,8 @@ Plan Model::prepare(const PrepareOptions& o) const {
   LayerBody& b = body_of(*this);
   ModelState& s = nn::state_of(*this);
   check(!o.shapes.empty(), Code::InvalidArgument, "prepare: expected the shapes of the inputs, with the batch");
-  check(o.dtypes.empty() || o.dtypes.size() == o.shapes.size(), Code::InvalidArgument, "prepare: {} dtypes for {} shapes", o.dtypes.size(), o.shapes.size());
+  check(o.dtypes.empty() || o.dtypes.size() == o.shapes.size(), Code::InvalidArgument, "prepare: {} dtypes for {} shapes", o.dtypes.size(),
+        o.shapes.size());
   std::vector<Spec> specs;
   for (size_t i = 0; i < o.shapes.size(); ++i) {
     DType t = !o.dtypes.empty() ? o.dtypes[i] : functional(b) && i < functional(b)->inputs() ? b.kept[i].spec().dtype : b.policy().compute_dtype();
@@ -224,7 +226,8 @@ void Model::predict_into(std::initializer_list<Destination> outputs, TensorList 
   for (const Destination& d : outputs) {
     const Tensor& y = ys[i++];
     check(d.dtype == y.dtype(), Code::DType, "predict_into: output {} is {}, its destination takes {}", i - 1, y.spec(), d.dtype);
-    check(d.bytes == y.spec().bytes(), Code::Shape, "predict_into: output {} is {}, its destination takes {} bytes, not {}", i - 1, y.spec(), d.bytes, y.spec().bytes());
+    check(d.bytes == y.spec().bytes(), Code::Shape, "predict_into: output {} is {}, its destination takes {} bytes, not {}", i - 1, y.spec(), d.bytes,
+          y.spec().bytes());
   }
   i = 0;
   for (const Destination& d : outputs) {

@@ -17,10 +17,10 @@ namespace tenure {
 /// A metric and what it sees.
 struct MetricEntry {
   memory::HeldOf<MetricBody> metric;
-  int output;           ///< -1: the total loss
-  bool loss = false;    ///< of an output's loss, for several outputs
+  int output;         ///< -1: the total loss
+  bool loss = false;  ///< of an output's loss, for several outputs
   bool weighted = false;
-  std::string label;    ///< in logs: "accuracy", "left_accuracy"
+  std::string label;  ///< in logs: "accuracy", "left_accuracy"
 };
 
 struct ModelState {

@@ -32,9 +32,7 @@ TEST(Model, InputsAndOutputsMustBelongTogether) {
   try {
     Model m{{.inputs = {other}, .outputs = {y}}};
     FAIL();
-  } catch (const Error& e) {
-    EXPECT_NE(std::string(e.what()).find("'left'"), std::string::npos) << e.what();
-  }
+  } catch (const Error& e) { EXPECT_NE(std::string(e.what()).find("'left'"), std::string::npos) << e.what(); }
   EXPECT_THROW((Model{{.inputs = {ones({1})}, .outputs = {y}}}), Error);
   EXPECT_THROW((Model{{.inputs = {x, x}, .outputs = {y}}}), Error);
   EXPECT_THROW((Model{{.inputs = {x}, .outputs = {ones({2})}}}), Error);
@@ -126,7 +124,9 @@ TEST(Sequential, ClonesKeepValues) {
 }
 
 TEST(Summary, IsKerasTable) {
-  Sequential m({layers::InputLayer{.shape = {28, 28, 1}}, layers::Conv2D{.filters = 8, .kernel_size = 3}, layers::Flatten{}, layers::Dense{.units = 10}}, "mnist_cnn");
+  Sequential m(
+      {layers::InputLayer{.shape = {28, 28, 1}}, layers::Conv2D{.filters = 8, .kernel_size = 3}, layers::Flatten{}, layers::Dense{.units = 10}},
+      "mnist_cnn");
   EXPECT_EQ(m.summary(), R"(Model: "mnist_cnn"
 ┏━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━┓
 ┃ Layer (type)                    ┃ Output Shape           ┃       Param # ┃
@@ -142,7 +142,8 @@ TEST(Summary, IsKerasTable) {
  Non-trainable params: 0 (0.00 B)
 )");
   Sequential unbuilt{layers::Dense{.units = 3}};
-  EXPECT_NE(unbuilt.summary().find("│ dense (Dense)                   │ ?                      │   0 (unbuilt) │"), std::string::npos) << unbuilt.summary();
+  EXPECT_NE(unbuilt.summary().find("│ dense (Dense)                   │ ?                      │   0 (unbuilt) │"), std::string::npos)
+      << unbuilt.summary();
 }
 
 TEST(Summary, TellsWhatIsConnectedToWhat) {
@@ -150,8 +151,10 @@ TEST(Summary, TellsWhatIsConnectedToWhat) {
   Tensor s = layers::Add{}({a, b});
   Model m{{.inputs = {a, b}, .outputs = {relu(s)}, .name = "m"}};
   std::string text = m.summary();
-  for (const char* line : {"│ a (InputLayer)      │ (None, 4)         │          0 │ -                 │", "│ add (Add)           │ (None, 4)         │          0 │ a[0][0],          │",
-                           "│                     │                   │            │ input_layer[0][0] │", "│ relu (Relu)         │ (None, 4)         │          0 │ add[0][0]         │"})
+  for (const char* line : {"│ a (InputLayer)      │ (None, 4)         │          0 │ -                 │",
+                           "│ add (Add)           │ (None, 4)         │          0 │ a[0][0],          │",
+                           "│                     │                   │            │ input_layer[0][0] │",
+                           "│ relu (Relu)         │ (None, 4)         │          0 │ add[0][0]         │"})
     EXPECT_NE(text.find(line), std::string::npos) << line << "\n" << text;
 }
 

@@ -39,7 +39,8 @@ class BatchNormalizationLayer final : public LayerOf<BatchNormalization> {
   Tensor call(Tensor x, const Call& call) override {
     const auto& c = config;
     Tensor offset = beta_.defined() ? beta_.value() : Tensor(), scale = gamma_.defined() ? gamma_.value() : Tensor();
-    if (!call.is_training() || !trainable()) return batch_normalization(std::move(x), mean_, variance_, std::move(offset), std::move(scale), axis_, c.epsilon);
+    if (!call.is_training() || !trainable())
+      return batch_normalization(std::move(x), mean_, variance_, std::move(offset), std::move(scale), axis_, c.epsilon);
     Tensors out = batch_normalization_training(std::move(x), std::move(offset), std::move(scale), axis_, c.epsilon);
     move(mean_, std::move(out[1]));
     move(variance_, std::move(out[2]));
@@ -91,7 +92,8 @@ class LayerNormalizationLayer final : public LayerOf<LayerNormalization> {
     if (last) return layer_normalization(std::move(x), std::move(gamma), std::move(beta), axes_, config.epsilon);
     // Inner axes: the same in plain ops, with weights spread to the input's rank.
     Shape spread;
-    for (int i = 0, k = 0; i < x.rank(); ++i) spread.push_back(k < static_cast<int>(axes_.size()) && axes_[static_cast<size_t>(k)] == i ? ++k, x.shape()[i] : 1);
+    for (int i = 0, k = 0; i < x.rank(); ++i)
+      spread.push_back(k < static_cast<int>(axes_.size()) && axes_[static_cast<size_t>(k)] == i ? ++k, x.shape()[i] : 1);
     auto [m, var] = moments(x, axes_, true);
     Tensor y = multiply(subtract(std::move(x), std::move(m)), rsqrt(add(std::move(var), config.epsilon)));
     if (gamma.defined()) y = multiply(std::move(y), reshape(std::move(gamma), spread));

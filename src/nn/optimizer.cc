@@ -48,7 +48,8 @@ void OptimizerBody::build(const Variables& variables) {
 
 Variables OptimizerBody::slots_of(const Variable& v) const {
   auto it = slots_.find(v.body()->birth());
-  check(it != slots_.end(), Code::InvalidArgument, "optimizer {}: Variable {} is not among those it was built for; compile again, or make a new optimizer", common_.name, v.name());
+  check(it != slots_.end(), Code::InvalidArgument,
+        "optimizer {}: Variable {} is not among those it was built for; compile again, or make a new optimizer", common_.name, v.name());
   Variables out;
   for (size_t i : it->second) out.push_back(Variable(state_[i].get()));
   return out;
@@ -73,8 +74,8 @@ void OptimizerBody::clip(Tensors& gs) const {
 }
 
 void OptimizerBody::apply(const Tensors& gradients, const Variables& variables) {
-  check(gradients.size() == variables.size(), Code::InvalidArgument, "optimizer {}: expected a gradient for each of {} variables, got {}", common_.name, variables.size(),
-        gradients.size());
+  check(gradients.size() == variables.size(), Code::InvalidArgument, "optimizer {}: expected a gradient for each of {} variables, got {}",
+        common_.name, variables.size(), gradients.size());
   if (!built_) build(variables);
   StopRecording no_tape;
   memory::Enter at(std::string_view("optimizer"));
@@ -82,8 +83,8 @@ void OptimizerBody::apply(const Tensors& gradients, const Variables& variables) 
   Variables vs;
   for (size_t i = 0; i < variables.size(); ++i) {
     if (!gradients[i].defined()) continue;
-    check(gradients[i].shape() == variables[i].shape(), Code::Shape, "optimizer {}: Variable {} is {}, its gradient {}", common_.name, variables[i].name(), variables[i].spec(),
-          gradients[i].spec());
+    check(gradients[i].shape() == variables[i].shape(), Code::Shape, "optimizer {}: Variable {} is {}, its gradient {}", common_.name,
+          variables[i].name(), variables[i].spec(), gradients[i].spec());
     gs.push_back(gradients[i].dtype() == variables[i].dtype() ? gradients[i] : cast(gradients[i], variables[i].dtype()));
     vs.push_back(variables[i]);
   }
@@ -149,7 +150,8 @@ class LearningRate::Rule {
 namespace schedules {
 
 void fields(Fields& v, ExponentialDecay& c) {
-  v("initial_learning_rate", c.initial_learning_rate), v("decay_steps", c.decay_steps), v("decay_rate", c.decay_rate), v("staircase", c.staircase), v("name", c.name);
+  v("initial_learning_rate", c.initial_learning_rate), v("decay_steps", c.decay_steps), v("decay_rate", c.decay_rate), v("staircase", c.staircase),
+      v("name", c.name);
   check(c.decay_steps > 0, Code::InvalidArgument, "ExponentialDecay: expected decay_steps > 0, got {}", c.decay_steps);
 }
 Tensor at(const ExponentialDecay& c, Tensor iteration) {
@@ -171,7 +173,9 @@ class RuleOf final : public LearningRate::Rule {
 };
 
 template <class C>
-LearningRate of(const C& c, const char* name) { return LearningRate(std::make_shared<RuleOf<C>>(c, name)); }
+LearningRate of(const C& c, const char* name) {
+  return LearningRate(std::make_shared<RuleOf<C>>(c, name));
+}
 ExponentialDecay::operator LearningRate() const { return of(*this, "ExponentialDecay"); }
 
 }  // namespace schedules

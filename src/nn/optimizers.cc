@@ -32,8 +32,10 @@ template <class C>
 class OptimizerOf : public OptimizerBody {
  public:
   OptimizerOf(C c, const char* class_name)
-      : OptimizerBody({c.learning_rate, c.weight_decay, c.clipnorm, c.clipvalue, c.global_clipnorm, c.name.empty() ? nn::snake_case(class_name) : c.name}),
-        config(std::move(c)), class_(class_name) {}
+      : OptimizerBody(
+            {c.learning_rate, c.weight_decay, c.clipnorm, c.clipvalue, c.global_clipnorm, c.name.empty() ? nn::snake_case(class_name) : c.name}),
+        config(std::move(c)),
+        class_(class_name) {}
   std::string class_name() const override { return class_; }
 
  protected:
@@ -98,7 +100,9 @@ RMSprop::operator Optimizer() const { return handle(new RMSpropRule(*this, "RMSp
 
 // Of Adam and AdamW, which differ in the default of weight_decay only.
 template <class C>
-void visit_adam(Fields& v, C& c) { v("beta_1", c.beta_1), v("beta_2", c.beta_2), v("epsilon", c.epsilon), v("amsgrad", c.amsgrad); }
+void visit_adam(Fields& v, C& c) {
+  v("beta_1", c.beta_1), v("beta_2", c.beta_2), v("epsilon", c.epsilon), v("amsgrad", c.amsgrad);
+}
 
 void fields(Fields& v, Adam& c) { visit_adam(v, c); }
 void fields(Fields& v, AdamW& c) { visit_adam(v, c); }

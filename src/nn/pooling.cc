@@ -24,7 +24,8 @@ void visit_pool(Fields& v, C& c) {
 }
 template <class C>
 Tensor pooled(const C& c, Tensor x, Tensor (*pool)(Tensor, const PoolOptions&)) {
-  return nn::from_last(pool(nn::to_last(std::move(x), c.data_format), {.pool_size = c.pool_size, .strides = c.strides, .padding = c.padding}), c.data_format);
+  return nn::from_last(pool(nn::to_last(std::move(x), c.data_format), {.pool_size = c.pool_size, .strides = c.strides, .padding = c.padding}),
+                       c.data_format);
 }
 
 // Global ones: over all axes but the batch and the channels.

@@ -39,7 +39,8 @@ std::string duration(double seconds) {
 
 }  // namespace
 
-Progress::Progress(std::ostream& out, int verbose, int64_t steps) : out_(out), verbose_(verbose), steps_(steps), start_(Clock::now()), last_(start_) {}
+Progress::Progress(std::ostream& out, int verbose, int64_t steps)
+    : out_(out), verbose_(verbose), steps_(steps), start_(Clock::now()), last_(start_) {}
 
 bool Progress::due() const { return verbose_ == 1 && (!drawn_ || Clock::now() - last_ >= std::chrono::milliseconds(50)); }
 
@@ -55,7 +56,9 @@ std::string Progress::line(int64_t done, const Logs& logs, bool last) const {
   if (total > 0) {
     // Done in green, the rest in grey, as on Keras' terminal.
     auto full = static_cast<int>(width * done / total);
-    auto draw = [&](int n) { for (int i = 0; i < n; ++i) bar += "━"; };
+    auto draw = [&](int n) {
+      for (int i = 0; i < n; ++i) bar += "━";
+    };
     bar += " \x1b[32m";
     draw(full);
     bar += "\x1b[0m\x1b[37m";

@@ -17,7 +17,8 @@ struct LayerRegistry::Impl {
   const Entry& find(const std::string& name) const {
     std::lock_guard lock(mutex);
     auto it = entries.find(name);
-    check(it != entries.end(), Code::NotFound, "layer class {}: not known here; register it with LayerRegistry::global().add<...>(\"{}\")", name, name);
+    check(it != entries.end(), Code::NotFound, "layer class {}: not known here; register it with LayerRegistry::global().add<...>(\"{}\")", name,
+          name);
     return it->second;
   }
 };

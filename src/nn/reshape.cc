@@ -86,7 +86,8 @@ class ReshapeLayer final : public LayerOf<Reshape> {
       open = i;
     }
     if (have < 0) return to;
-    check(open < 0 ? known == have : known > 0 && have % known == 0, Code::Shape, "Reshape: {} cannot become {} behind the batch", x, config.target_shape);
+    check(open < 0 ? known == have : known > 0 && have % known == 0, Code::Shape, "Reshape: {} cannot become {} behind the batch", x,
+          config.target_shape);
     if (open >= 0) to[open] = have / known;
     return to;
   }

@@ -76,7 +76,8 @@ Forward forward(LayerBody& model, const Arguments& a, bool training) {
     const Loss* loss = loss_of(s, i);
     if (!loss || !*loss) continue;
     f.losses[i] = (*loss)(a.y[i], f.outputs[i], weight_of(a, i));
-    check(f.losses[i].rank() == 0, Code::Shape, "Model {}: the loss of output '{}' is {}; a loss to train with has one value", model.name(), s.output_names[i], f.losses[i].spec());
+    check(f.losses[i].rank() == 0, Code::Shape, "Model {}: the loss of output '{}' is {}; a loss to train with has one value", model.name(),
+          s.output_names[i], f.losses[i].spec());
     Tensor part = f.losses[i];
     if (!s.loss_weights.empty()) part = multiply(std::move(part), s.loss_weights[i]);
     add_to(f.total, std::move(part));
@@ -152,9 +153,15 @@ Tensor run(LayerBody& model, const Batch& batch, const Function& f, Tensors (*st
 void make_functions(LayerBody& model) {
   LayerBody* body = &model;  // raw: the body owns the functions
   ModelState& s = *model.model();
-  s.train = Function([body](Tensors args, Static<int64_t> layout) { return train_step(*body, std::move(args), Layout::from(layout.value)); }, {.name = "train_step"});
-  s.test = Function([body](Tensors args, Static<int64_t> layout) { return test_step(*body, std::move(args), Layout::from(layout.value)); }, {.name = "test_step"});
-  s.predict = Function([body](Tensors args) { return body->apply(std::move(args), Call{false, {}}).items(); }, {.name = "predict_step", .max_entries = 64});
+  s.train = Function([body](Tensors args, Static<int64_t> layout) { return train_step(*body, std::move(args), Layout::from(layout.value)); },
+                     {.name = "train_step"});
+  s.test = Function([body](Tensors args, Static<int64_t> layout) { return test_step(*body, std::move(args), Layout::from(layout.value)); },
+                    {.name = "test_step"});
+  s.predict = Function(
+      [body](Tensors args) {
+        return body->apply(std::move(args), Call{false, {}}).items();
+      },
+      {.name = "predict_step", .max_entries = 64});
 }
 
 ModelState& state_of(const Model& m) {
@@ -169,8 +176,8 @@ namespace {
 
 void check_names(const std::vector<std::string>& names, const ModelState& s, const char* what) {
   for (const std::string& n : names)
-    check(std::find(s.output_names.begin(), s.output_names.end(), n) != s.output_names.end(), Code::NotFound, "compile: {} for '{}', but the outputs are: {}", what, n,
-          fmt::join(s.output_names, ", "));
+    check(std::find(s.output_names.begin(), s.output_names.end(), n) != s.output_names.end(), Code::NotFound,
+          "compile: {} for '{}', but the outputs are: {}", what, n, fmt::join(s.output_names, ", "));
 }
 
 // The metrics of one output.
@@ -192,8 +199,10 @@ void make_entries(ModelState& s) {
   check_names(s.loss.names, s, "a loss");
   check_names(s.metrics.names, s, "metrics");
   check_names(s.weighted_metrics.names, s, "weighted metrics");
-  check(!s.loss.names.empty() || s.loss.items.size() <= 1 || s.loss.items.size() == outputs, Code::InvalidArgument, "compile: {} losses for {} outputs", s.loss.items.size(), outputs);
-  check(s.loss_weights.empty() || s.loss_weights.size() == outputs, Code::InvalidArgument, "compile: {} loss weights for {} outputs", s.loss_weights.size(), outputs);
+  check(!s.loss.names.empty() || s.loss.items.size() <= 1 || s.loss.items.size() == outputs, Code::InvalidArgument,
+        "compile: {} losses for {} outputs", s.loss.items.size(), outputs);
+  check(s.loss_weights.empty() || s.loss_weights.size() == outputs, Code::InvalidArgument, "compile: {} loss weights for {} outputs",
+        s.loss_weights.size(), outputs);
   auto mean = [](const std::string& name) { return HeldOf<MetricBody>(Metric(metrics::Mean{.name = name}).body()); };
   std::vector<MetricEntry> entries{{mean("loss"), -1, false, false, "loss"}};
   std::set<std::string> taken{"loss"};
@@ -221,11 +230,13 @@ void get_ready(LayerBody& model, const std::vector<Spec>& xs, size_t targets, bo
   if (s.entries.empty()) {
     std::vector<Spec> outputs = model.output_specs(xs, Call{training, {}});
     s.output_names = model.output_names;
-    for (size_t i = s.output_names.size(); i < outputs.size(); ++i) s.output_names.push_back(outputs.size() == 1 ? "output" : fmt::format("output_{}", i + 1));
+    for (size_t i = s.output_names.size(); i < outputs.size(); ++i)
+      s.output_names.push_back(outputs.size() == 1 ? "output" : fmt::format("output_{}", i + 1));
     make_entries(s);
   }
-  check(targets == s.output_names.size() || (targets == 0 && s.loss.items.empty()), Code::InvalidArgument, "Model {}: expected targets for {} output{} ({}), got {}", model.name(),
-        s.output_names.size(), s.output_names.size() == 1 ? "" : "s", fmt::join(s.output_names, ", "), targets);
+  check(targets == s.output_names.size() || (targets == 0 && s.loss.items.empty()), Code::InvalidArgument,
+        "Model {}: expected targets for {} output{} ({}), got {}", model.name(), s.output_names.size(), s.output_names.size() == 1 ? "" : "s",
+        fmt::join(s.output_names, ", "), targets);
   if (training && !s.optimizer->built()) {
     if (!model.built()) model.output_specs(xs, Call{true, {}});
     Variables variables;

@@ -176,7 +176,10 @@ class Rows {
     l.collect(LayerBody::Which::weights, weights);
     int64_t n = 0;
     for (const Variable& v : weights) n += v.spec().shape.elements();
-    row(indent(l.name(), depth) + " (" + l.object().class_name() + ")", shapes, l.built() ? grouped(n) : "0 (unbuilt)", to, weights.empty() ? "-" : l.trainable() ? "Y" : "N");
+    row(indent(l.name(), depth) + " (" + l.object().class_name() + ")", shapes, l.built() ? grouped(n) : "0 (unbuilt)", to,
+        weights.empty() ? "-"
+        : l.trainable() ? "Y"
+                        : "N");
     if (o_.expand_nested && !l.children().empty()) model(l, depth + 1);
   }
 
@@ -219,9 +222,11 @@ std::string totals(const LayerBody& b) {
   const ModelState* s = b.model();
   if (s && s->optimizer && s->optimizer->built()) state = s->optimizer->variables();
   auto a = sum(all), t = sum(trains), o = sum(state);
-  auto text = [](const char* what, std::pair<int64_t, double> n) { return fmt::format(" {} params: {} ({})\n", what, grouped(n.first), size_text(n.second)); };
-  return text("Total", {a.first + o.first, a.second + o.second}) + text("Trainable", t) + text("Non-trainable", {a.first - t.first, a.second - t.second}) +
-         (state.empty() ? "" : text("Optimizer", o));
+  auto text = [](const char* what, std::pair<int64_t, double> n) {
+    return fmt::format(" {} params: {} ({})\n", what, grouped(n.first), size_text(n.second));
+  };
+  return text("Total", {a.first + o.first, a.second + o.second}) + text("Trainable", t) +
+         text("Non-trainable", {a.first - t.first, a.second - t.second}) + (state.empty() ? "" : text("Optimizer", o));
 }
 
 }  // namespace

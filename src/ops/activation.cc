@@ -10,10 +10,22 @@ namespace {
 using namespace ops;
 using kernels::Unary;
 
-constexpr std::array<std::pair<std::string_view, Unary>, 16> functions = {{{"relu", Unary::relu}, {"relu6", Unary::relu6}, {"leaky_relu", Unary::leaky_relu},
-    {"elu", Unary::elu}, {"selu", Unary::selu}, {"tanh", Unary::tanh}, {"sigmoid", Unary::sigmoid}, {"log_sigmoid", Unary::log_sigmoid},
-    {"softplus", Unary::softplus}, {"softsign", Unary::softsign}, {"silu", Unary::silu}, {"gelu", Unary::gelu}, {"gelu_tanh", Unary::gelu_tanh},
-    {"mish", Unary::mish}, {"hard_sigmoid", Unary::hard_sigmoid}, {"hard_silu", Unary::hard_silu}}};
+constexpr std::array<std::pair<std::string_view, Unary>, 16> functions = {{{"relu", Unary::relu},
+                                                                           {"relu6", Unary::relu6},
+                                                                           {"leaky_relu", Unary::leaky_relu},
+                                                                           {"elu", Unary::elu},
+                                                                           {"selu", Unary::selu},
+                                                                           {"tanh", Unary::tanh},
+                                                                           {"sigmoid", Unary::sigmoid},
+                                                                           {"log_sigmoid", Unary::log_sigmoid},
+                                                                           {"softplus", Unary::softplus},
+                                                                           {"softsign", Unary::softsign},
+                                                                           {"silu", Unary::silu},
+                                                                           {"gelu", Unary::gelu},
+                                                                           {"gelu_tanh", Unary::gelu_tanh},
+                                                                           {"mish", Unary::mish},
+                                                                           {"hard_sigmoid", Unary::hard_sigmoid},
+                                                                           {"hard_silu", Unary::hard_silu}}};
 
 struct Slope {
   Unary function = Unary::relu;
@@ -86,13 +98,14 @@ const Op activation_grad_op = {
           check(is_float(c.dtype(0)), Code::DType, "activation_grad: expected floating-point inputs, got {}", c.x(0));
           infer_broadcast(c);
         },
-    .tile = [](const Tile& t) noexcept {
-      float_tile<2>(t, [](const Tile& p, auto type) {
-        using T = typename decltype(type)::type;
-        const auto& a = p.attr<Slope>();
-        kernels::unary_grad(a.function, p.x<T>(0), p.x<T>(1), p.y<T>(), p.n, static_cast<float>(a.alpha));
-      });
-    },
+    .tile =
+        [](const Tile& t) noexcept {
+          float_tile<2>(t, [](const Tile& p, auto type) {
+            using T = typename decltype(type)::type;
+            const auto& a = p.attr<Slope>();
+            kernels::unary_grad(a.function, p.x<T>(0), p.x<T>(1), p.y<T>(), p.n, static_cast<float>(a.alpha));
+          });
+        },
     .grad = [](const Grad& g) -> Tensors {
       const auto& a = g.attr<Slope>();
       Tensor by_dy = g.needs(0) ? sum_to(slope(a, g.dy(), g.x(1)), g.xspec(0).shape) : Tensor{}, by_ref;
@@ -123,12 +136,18 @@ void activate(const Tile& t, double alpha = 0) noexcept {
   });
 }
 template <Unary f>
-void activate_tile(const Tile& t) noexcept { activate<f>(t); }
+void activate_tile(const Tile& t) noexcept {
+  activate<f>(t);
+}
 
 template <Unary f>
-Tensors slope_of(const Grad& g, double alpha = 0) { return {slope({f, alpha}, g.dy(), kernels::grad_takes_output(f) ? g.y() : g.x(0))}; }
+Tensors slope_of(const Grad& g, double alpha = 0) {
+  return {slope({f, alpha}, g.dy(), kernels::grad_takes_output(f) ? g.y() : g.x(0))};
+}
 template <Unary f>
-Tensors activation_gradient(const Grad& g) { return slope_of<f>(g); }
+Tensors activation_gradient(const Grad& g) {
+  return slope_of<f>(g);
+}
 constexpr Saves saved_by(Unary f) noexcept { return kernels::grad_takes_output(f) ? saves_output() : saves_input(0); }
 
 constexpr std::string_view inputs = "f32[2,3] | f32[0] | f32[1003]{-4..4} | f64[4] | f32[2,3,4,5] | bf16[300] | f16[3]";
@@ -160,7 +179,9 @@ struct LeakyRelu {
   double negative_slope = 0.2;
 };
 template <class V>
-void fields(V& v, LeakyRelu& a) { v("negative_slope", a.negative_slope); }
+void fields(V& v, LeakyRelu& a) {
+  v("negative_slope", a.negative_slope);
+}
 
 /// x, or negative_slope * x below 0.
 const Op leaky_relu_op = {
@@ -171,14 +192,17 @@ const Op leaky_relu_op = {
     .saves = saved_by(Unary::leaky_relu),
     .traits = elementwise | inplace,
     .attrs = attrs_of<LeakyRelu>,
-    .specimens = R"(f32[2,3] | f32[0] | f32[1003] ; {"negative_slope": 0.05} | f64[4] ; {"negative_slope": 0.25} | f32[2,3,4,5] | bf16[300] | f16[3])",
+    .specimens =
+        R"(f32[2,3] | f32[0] | f32[1003] ; {"negative_slope": 0.05} | f64[4] ; {"negative_slope": 0.25} | f32[2,3,4,5] | bf16[300] | f16[3])",
 };
 
 struct Elu {
   double alpha = 1;
 };
 template <class V>
-void fields(V& v, Elu& a) { v("alpha", a.alpha); }
+void fields(V& v, Elu& a) {
+  v("alpha", a.alpha);
+}
 
 /// x, or alpha * (exp(x) - 1) below 0.
 const Op elu_op = {
@@ -272,7 +296,9 @@ struct Gelu {
   bool approximate = true;
 };
 template <class V>
-void fields(V& v, Gelu& a) { v("approximate", a.approximate); }
+void fields(V& v, Gelu& a) {
+  v("approximate", a.approximate);
+}
 
 /// x * Phi(x), by erf or by Hendrycks and Gimpel's tanh formula (arXiv 1606.08415).
 const Op gelu_op = {
@@ -283,7 +309,8 @@ const Op gelu_op = {
     .saves = saves_input(0),
     .traits = elementwise | inplace,
     .attrs = attrs_of<Gelu>,
-    .specimens = R"(f32[2,3] | f32[0] | f32[1003]{-4..4} ; {"approximate": false} | f64[4] | f64[4] ; {"approximate": false} | f32[2,3,4,5] | bf16[300] | f16[3])",
+    .specimens =
+        R"(f32[2,3] | f32[0] | f32[1003]{-4..4} ; {"approximate": false} | f64[4] | f64[4] ; {"approximate": false} | f32[2,3,4,5] | bf16[300] | f16[3])",
 };
 
 /// x * tanh(softplus(x)).
@@ -350,8 +377,8 @@ Tensor tanh_shrink(Tensor x) {
 }
 
 void register_activation(Registry& r) {
-  for (const Op* op : {&relu_op, &relu6_op, &leaky_relu_op, &elu_op, &selu_op, &tanh_op, &sigmoid_op, &log_sigmoid_op, &softplus_op, &softsign_op, &silu_op,
-                       &gelu_op, &mish_op, &hard_sigmoid_op, &hard_silu_op, &activation_grad_op})
+  for (const Op* op : {&relu_op, &relu6_op, &leaky_relu_op, &elu_op, &selu_op, &tanh_op, &sigmoid_op, &log_sigmoid_op, &softplus_op, &softsign_op,
+                       &silu_op, &gelu_op, &mish_op, &hard_sigmoid_op, &hard_silu_op, &activation_grad_op})
     r.add(*op);
 }
 

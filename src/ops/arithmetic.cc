@@ -68,10 +68,13 @@ constexpr std::string_view pairs_and_bool =
 const Op add_op = {
     .name = "add",
     .infer = infer_broadcast,
-    .tile = [](const Tile& t) noexcept {
-      binary_tile<Binary::add>(t, [](auto a, auto b) { return static_cast<decltype(a)>(Wrap<decltype(a)>(a) + Wrap<decltype(a)>(b)); });
+    .tile =
+        [](const Tile& t) noexcept {
+          binary_tile<Binary::add>(t, [](auto a, auto b) { return static_cast<decltype(a)>(Wrap<decltype(a)>(a) + Wrap<decltype(a)>(b)); });
+        },
+    .grad = [](const Grad& g) -> Tensors {
+      return {wanted(g, 0, [&] { return g.dy(); }), wanted(g, 1, [&] { return g.dy(); })};
     },
-    .grad = [](const Grad& g) -> Tensors { return {wanted(g, 0, [&] { return g.dy(); }), wanted(g, 1, [&] { return g.dy(); })}; },
     .traits = elementwise | inplace | commutative,
     .specimens = pairs_and_bool,
 };
@@ -79,10 +82,13 @@ const Op add_op = {
 const Op subtract_op = {
     .name = "subtract",
     .infer = infer_no_bool,
-    .tile = [](const Tile& t) noexcept {
-      binary_tile<Binary::sub>(t, [](auto a, auto b) { return static_cast<decltype(a)>(Wrap<decltype(a)>(a) - Wrap<decltype(a)>(b)); });
+    .tile =
+        [](const Tile& t) noexcept {
+          binary_tile<Binary::sub>(t, [](auto a, auto b) { return static_cast<decltype(a)>(Wrap<decltype(a)>(a) - Wrap<decltype(a)>(b)); });
+        },
+    .grad = [](const Grad& g) -> Tensors {
+      return {wanted(g, 0, [&] { return g.dy(); }), wanted(g, 1, [&] { return negative(g.dy()); })};
     },
-    .grad = [](const Grad& g) -> Tensors { return {wanted(g, 0, [&] { return g.dy(); }), wanted(g, 1, [&] { return negative(g.dy()); })}; },
     .traits = elementwise | inplace,
     .specimens = pairs,
 };
@@ -90,9 +96,10 @@ const Op subtract_op = {
 const Op multiply_op = {
     .name = "multiply",
     .infer = infer_broadcast,
-    .tile = [](const Tile& t) noexcept {
-      binary_tile<Binary::mul>(t, [](auto a, auto b) { return static_cast<decltype(a)>(Wrap<decltype(a)>(a) * Wrap<decltype(a)>(b)); });
-    },
+    .tile =
+        [](const Tile& t) noexcept {
+          binary_tile<Binary::mul>(t, [](auto a, auto b) { return static_cast<decltype(a)>(Wrap<decltype(a)>(a) * Wrap<decltype(a)>(b)); });
+        },
     .grad = [](const Grad& g) -> Tensors {
       return {wanted(g, 0, [&] { return multiply(g.dy(), g.x(1)); }), wanted(g, 1, [&] { return multiply(g.dy(), g.x(0)); })};
     },
@@ -107,19 +114,22 @@ const Op multiply_op = {
 const Op divide_op = {
     .name = "divide",
     .infer = infer_float_broadcast,
-    .tile = [](const Tile& t) noexcept {
-      float_tile<2>(t, [](const Tile& p, auto type) {
-        using T = typename decltype(type)::type;
-        kernels::binary(Binary::div, p.x<T>(0), p.x<T>(1), p.y<T>(), p.n);
-      });
-    },
+    .tile =
+        [](const Tile& t) noexcept {
+          float_tile<2>(t, [](const Tile& p, auto type) {
+            using T = typename decltype(type)::type;
+            kernels::binary(Binary::div, p.x<T>(0), p.x<T>(1), p.y<T>(), p.n);
+          });
+        },
     .grad = [](const Grad& g) -> Tensors {
       return {wanted(g, 0, [&] { return divide(g.dy(), g.x(1)); }), wanted(g, 1, [&] { return negative(divide(multiply(g.dy(), g.y()), g.x(1))); })};
     },
     .saves = saves_input(1) | saves_output(),
     .traits = elementwise | inplace,
-    .specimens = "f32[2,3], f32[2,3]{0.5..2} | f32[4,5], f32[5]{-2..-0.5} | f32[2,1,5], f32[4,1]{0.5..2} | f32[], f32[3]{0.5..2} | f32[0,3], f32[3]{0.5..2}"
-                 " | f32[1003], f32[1]{0.5..2} | f32[2,3,1,2], f32[3,4,1]{0.5..2} | f64[3,2], f64[2]{0.5..2} | bf16[5], bf16[5]{0.5..2} | f16[3], f16[]{0.5..2}",
+    .specimens =
+        "f32[2,3], f32[2,3]{0.5..2} | f32[4,5], f32[5]{-2..-0.5} | f32[2,1,5], f32[4,1]{0.5..2} | f32[], f32[3]{0.5..2} | f32[0,3], f32[3]{0.5..2}"
+        " | f32[1003], f32[1]{0.5..2} | f32[2,3,1,2], f32[3,4,1]{0.5..2} | f64[3,2], f64[2]{0.5..2} | bf16[5], bf16[5]{0.5..2} | f16[3], "
+        "f16[]{0.5..2}",
 };
 
 template <class T>
@@ -158,28 +168,34 @@ T floor_remainder(T a, T b) noexcept {
 const Op floor_divide_op = {
     .name = "floor_divide",
     .infer = infer_no_bool,
-    .tile = [](const Tile& t) noexcept {
-      number_tile<2>(t, [](const Tile& p, auto type) { map2<typename decltype(type)::type>(p, [](auto a, auto b) { return floor_quotient(a, b); }); });
-    },
+    .tile =
+        [](const Tile& t) noexcept {
+          number_tile<2>(
+              t, [](const Tile& p, auto type) { map2<typename decltype(type)::type>(p, [](auto a, auto b) { return floor_quotient(a, b); }); });
+        },
     .traits = elementwise | inplace,
-    .specimens = "f32[2,3], f32[2,3]{0.5..2} | f32[4,5], f32[5]{-2..-0.5} | f32[0,3], f32[3] | f32[1003], f32[1]{0.5..2} | f32[2,3,1,2], f32[3,4,1]{0.5..2}"
-                 " | f64[3,2], f64[2]{0.5..2} | i32[4,30], i32[30] | i8[40], i8[40]{-1..1} | u8[7], u8[1]{2..3} | bf16[5], bf16[5]{0.5..2}",
+    .specimens =
+        "f32[2,3], f32[2,3]{0.5..2} | f32[4,5], f32[5]{-2..-0.5} | f32[0,3], f32[3] | f32[1003], f32[1]{0.5..2} | f32[2,3,1,2], f32[3,4,1]{0.5..2}"
+        " | f64[3,2], f64[2]{0.5..2} | i32[4,30], i32[30] | i8[40], i8[40]{-1..1} | u8[7], u8[1]{2..3} | bf16[5], bf16[5]{0.5..2}",
 };
 
 /// With the sign of the divisor; an integer modulo 0 is 0.
 const Op mod_op = {
     .name = "mod",
     .infer = infer_no_bool,
-    .tile = [](const Tile& t) noexcept {
-      number_tile<2>(t, [](const Tile& p, auto type) { map2<typename decltype(type)::type>(p, [](auto a, auto b) { return floor_remainder(a, b); }); });
-    },
+    .tile =
+        [](const Tile& t) noexcept {
+          number_tile<2>(
+              t, [](const Tile& p, auto type) { map2<typename decltype(type)::type>(p, [](auto a, auto b) { return floor_remainder(a, b); }); });
+        },
     .grad = [](const Grad& g) -> Tensors {
       return {wanted(g, 0, [&] { return g.dy(); }), wanted(g, 1, [&] { return negative(multiply(g.dy(), floor_divide(g.x(0), g.x(1)))); })};
     },
     .saves = saves_inputs(0, 1),
     .traits = elementwise | inplace,
-    .specimens = "f32[2,3]{3.2..3.4}, f32[2,3]{1.2..1.3} | f32[4,5]{0.1..0.9}, f32[5]{1..2} | f32[0,3], f32[3] | f32[1003]{3.2..3.4}, f32[1]{-1.3..-1.2}"
-                 " | f32[2,3,1,2]{-3.4..-3.2}, f32[3,4,1]{1.2..1.3} | f64[3,2]{3.2..3.4}, f64[2]{1.2..1.3} | i32[4,30], i32[30] | u8[7], u8[1]{2..3}",
+    .specimens =
+        "f32[2,3]{3.2..3.4}, f32[2,3]{1.2..1.3} | f32[4,5]{0.1..0.9}, f32[5]{1..2} | f32[0,3], f32[3] | f32[1003]{3.2..3.4}, f32[1]{-1.3..-1.2}"
+        " | f32[2,3,1,2]{-3.4..-3.2}, f32[3,4,1]{1.2..1.3} | f64[3,2]{3.2..3.4}, f64[2]{1.2..1.3} | i32[4,30], i32[30] | u8[7], u8[1]{2..3}",
 };
 
 // ---------------------------------------------------------------------------------------------------------------------- power
@@ -199,13 +215,14 @@ T integer_power(T a, T b) noexcept {
 const Op power_op = {
     .name = "power",
     .infer = infer_broadcast,
-    .tile = [](const Tile& t) noexcept {
-      number_tile<2>(t, [](const Tile& p, auto type) {
-        using T = typename decltype(type)::type;
-        if constexpr (std::is_floating_point_v<T>) map2<T>(p, [](T a, T b) { return std::pow(a, b); });
-        else map2<T>(p, [](T a, T b) { return integer_power(a, b); });
-      });
-    },
+    .tile =
+        [](const Tile& t) noexcept {
+          number_tile<2>(t, [](const Tile& p, auto type) {
+            using T = typename decltype(type)::type;
+            if constexpr (std::is_floating_point_v<T>) map2<T>(p, [](T a, T b) { return std::pow(a, b); });
+            else map2<T>(p, [](T a, T b) { return integer_power(a, b); });
+          });
+        },
     .grad = [](const Grad& g) -> Tensors {
       const Tensor &a = g.x(0), &b = g.x(1);
       auto log_a = [&] {  // 0 where a is not positive, as TensorFlow
@@ -217,8 +234,9 @@ const Op power_op = {
     },
     .saves = saves_inputs(0, 1) | saves_output(),
     .traits = elementwise | inplace,
-    .specimens = "f32[2,3]{0.2..3}, f32[2,3] | f32[4,5]{0.2..3}, f32[5] | f32[2,1,5]{0.2..3}, f32[4,1] | f32[0,3], f32[3] | f32[1003]{0.2..3}, f32[1]"
-                 " | f32[2,3,1,2]{0.2..3}, f32[3,4,1] | f64[3,2]{0.2..3}, f64[2] | i32[4,3], i32[3]{0..5} | i64[9], i64[9] | f16[3]{0.5..2}, f16[]",
+    .specimens =
+        "f32[2,3]{0.2..3}, f32[2,3] | f32[4,5]{0.2..3}, f32[5] | f32[2,1,5]{0.2..3}, f32[4,1] | f32[0,3], f32[3] | f32[1003]{0.2..3}, f32[1]"
+        " | f32[2,3,1,2]{0.2..3}, f32[3,4,1] | f64[3,2]{0.2..3}, f64[2] | i32[4,3], i32[3]{0..5} | i64[9], i64[9] | f16[3]{0.5..2}, f16[]",
 };
 
 // --------------------------------------------------------------------------------------------------------- maximum and minimum
@@ -296,7 +314,10 @@ const Op sign_op = {
 const Op square_op = {
     .name = "square",
     .infer = infer_same,
-    .tile = [](const Tile& t) noexcept { unary_tile<Unary::square>(t, [](auto a) { return static_cast<decltype(a)>(Wrap<decltype(a)>(a) * Wrap<decltype(a)>(a)); }); },
+    .tile =
+        [](const Tile& t) noexcept {
+          unary_tile<Unary::square>(t, [](auto a) { return static_cast<decltype(a)>(Wrap<decltype(a)>(a) * Wrap<decltype(a)>(a)); });
+        },
     .grad = [](const Grad& g) -> Tensors { return {multiply(g.dy(), multiply(g.x(0), 2.0))}; },
     .saves = saves_input(0),
     .traits = elementwise | inplace,
@@ -336,7 +357,8 @@ const Op reciprocal_op = {
     .specimens = positives,
 };
 
-constexpr std::string_view floats = "f32[2,3]{-4..4} | f32[0] | f32[1003]{-4..4} | f64[4]{-4..4} | f32[2,3,4,5]{-4..4} | bf16[300]{-4..4} | f16[3]{-4..4}";
+constexpr std::string_view floats =
+    "f32[2,3]{-4..4} | f32[0] | f32[1003]{-4..4} | f64[4]{-4..4} | f32[2,3,4,5]{-4..4} | bf16[300]{-4..4} | f16[3]{-4..4}";
 
 const Op floor_op = {
     .name = "floor", .infer = infer_float, .tile = unary_float_tile<Unary::floor>, .traits = elementwise | inplace, .specimens = floats};
@@ -352,7 +374,9 @@ struct Clip {
   double min = 0, max = 0;
 };
 template <class V>
-void fields(V& v, Clip& a) { v("min", a.min), v("max", a.max); }
+void fields(V& v, Clip& a) {
+  v("min", a.min), v("max", a.max);
+}
 
 // The nearest value that T has.
 template <class T>
@@ -366,14 +390,15 @@ T bound(double v) noexcept {
 const Op clip_op = {
     .name = "clip",
     .infer = infer_no_bool,
-    .tile = [](const Tile& t) noexcept {
-      number_tile<1>(t, [](const Tile& p, auto type) {
-        using T = typename decltype(type)::type;
-        const T lo = bound<T>(p.attr<Clip>().min), hi = bound<T>(p.attr<Clip>().max);
-        if constexpr (std::is_floating_point_v<T>) kernels::clip(p.x<T>(0), lo, hi, p.y<T>(), p.n);
-        else map1<T>(p, [=](T a) { return a < lo ? lo : hi < a ? hi : a; });
-      });
-    },
+    .tile =
+        [](const Tile& t) noexcept {
+          number_tile<1>(t, [](const Tile& p, auto type) {
+            using T = typename decltype(type)::type;
+            const T lo = bound<T>(p.attr<Clip>().min), hi = bound<T>(p.attr<Clip>().max);
+            if constexpr (std::is_floating_point_v<T>) kernels::clip(p.x<T>(0), lo, hi, p.y<T>(), p.n);
+            else map1<T>(p, [=](T a) { return a < lo ? lo : hi < a ? hi : a; });
+          });
+        },
     .grad = [](const Grad& g) -> Tensors {
       const auto& a = g.attr<Clip>();
       return {where(logical_and(greater_equal(g.x(0), a.min), less_equal(g.x(0), a.max)), g.dy(), 0.0)};
@@ -439,8 +464,9 @@ void Variable::assign_add(Tensor delta) { assign(add(unrecorded(*this), std::mov
 void Variable::assign_sub(Tensor delta) { assign(subtract(unrecorded(*this), std::move(delta))); }
 
 void register_arithmetic(Registry& r) {
-  for (const Op* op : {&add_op, &subtract_op, &multiply_op, &divide_op, &floor_divide_op, &mod_op, &power_op, &maximum_op, &minimum_op, &negative_op, &abs_op,
-                       &sign_op, &square_op, &sqrt_op, &rsqrt_op, &reciprocal_op, &floor_op, &ceil_op, &round_op, &clip_op})
+  for (const Op* op :
+       {&add_op, &subtract_op, &multiply_op, &divide_op, &floor_divide_op, &mod_op,        &power_op, &maximum_op, &minimum_op, &negative_op,
+        &abs_op, &sign_op,     &square_op,   &sqrt_op,   &rsqrt_op,        &reciprocal_op, &floor_op, &ceil_op,    &round_op,   &clip_op})
     r.add(*op);
 }
 

@@ -68,7 +68,8 @@ void infer_logical(Infer& c) {
   infer_compare(c);
 }
 
-constexpr std::string_view bools = "b[2,3], b[2,3] | b[4,5], b[5] | b[2,1,5], b[4,1] | b[], b[3] | b[0,3], b[3] | b[1003], b[1] | b[2,3,1,2], b[3,4,1]";
+constexpr std::string_view bools =
+    "b[2,3], b[2,3] | b[4,5], b[5] | b[2,1,5], b[4,1] | b[], b[3] | b[0,3], b[3] | b[1003], b[1] | b[2,3,1,2], b[3,4,1]";
 
 const Op logical_and_op = {
     .name = "logical_and",
@@ -145,23 +146,26 @@ const Op where_op = {
           check(c.dtype(1) == c.dtype(2), Code::DType, "where: expected choices of one dtype, got {} and {}", c.x(1), c.x(2));
           c.output(broadcast(broadcast(c.shape(0), c.shape(1)), c.shape(2)), c.dtype(1));
         },
-    .tile = [](const Tile& t) noexcept {
-      with_size(size_of(t.out_dtype), [&](auto type) {
-        using T = typename decltype(type)::type;
-        const bool* chosen = t.x<bool>(0);
-        const T *a = t.x<T>(1), *b = t.x<T>(2);
-        T* y = t.y<T>();
-        for (int64_t i = 0; i < t.n; ++i) y[i] = chosen[i] ? a[i] : b[i];
-      });
-    },
+    .tile =
+        [](const Tile& t) noexcept {
+          with_size(size_of(t.out_dtype), [&](auto type) {
+            using T = typename decltype(type)::type;
+            const bool* chosen = t.x<bool>(0);
+            const T *a = t.x<T>(1), *b = t.x<T>(2);
+            T* y = t.y<T>();
+            for (int64_t i = 0; i < t.n; ++i) y[i] = chosen[i] ? a[i] : b[i];
+          });
+        },
     .grad = [](const Grad& g) -> Tensors {
       return {Tensor{}, g.needs(1) ? sum_to(where(g.x(0), g.dy(), 0.0), g.xspec(1).shape) : Tensor{},
               g.needs(2) ? sum_to(where(g.x(0), 0.0, g.dy()), g.xspec(2).shape) : Tensor{}};
     },
     .saves = saves_input(0),
     .traits = elementwise | inplace,
-    .specimens = "b[2,3], f32[2,3], f32[2,3] | b[3,1], f32[4], f32[2,1,1] | b[0,4], f32[0,4], f32[4] | b[1003], f32[1003], f32[1] | b[2,3,1,2], f32[3,4,1], f32[]"
-                 " | b[4], f64[4], f64[4] | b[9], i32[9], i32[9] | b[9], u8[1], u8[9] | b[9], bf16[9], bf16[9] | b[9], b[9], b[1] | b[], i64[9], i64[9]",
+    .specimens =
+        "b[2,3], f32[2,3], f32[2,3] | b[3,1], f32[4], f32[2,1,1] | b[0,4], f32[0,4], f32[4] | b[1003], f32[1003], f32[1] | b[2,3,1,2], f32[3,4,1], "
+        "f32[]"
+        " | b[4], f64[4], f64[4] | b[9], i32[9], i32[9] | b[9], u8[1], u8[9] | b[9], bf16[9], bf16[9] | b[9], b[9], b[1] | b[], i64[9], i64[9]",
 };
 
 Tensor compare(const Op& op, Tensor a, Tensor b) {
@@ -194,8 +198,8 @@ Tensor where(Tensor condition, Tensor a, Tensor b) {
 }
 
 void register_compare(Registry& r) {
-  for (const Op* op : {&equal_op, &not_equal_op, &less_op, &less_equal_op, &greater_op, &greater_equal_op, &logical_and_op, &logical_or_op, &logical_xor_op,
-                       &logical_not_op, &isnan_op, &isinf_op, &isfinite_op, &where_op})
+  for (const Op* op : {&equal_op, &not_equal_op, &less_op, &less_equal_op, &greater_op, &greater_equal_op, &logical_and_op, &logical_or_op,
+                       &logical_xor_op, &logical_not_op, &isnan_op, &isinf_op, &isfinite_op, &where_op})
     r.add(*op);
 }
 

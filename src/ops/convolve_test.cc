@@ -2,8 +2,8 @@
 #include <tenure/ops.h>
 
 #include "core/body.h"
-#include "ops/test_gradients.h"
 #include "ops/fused.h"
+#include "ops/test_gradients.h"
 
 namespace tenure {
 namespace {

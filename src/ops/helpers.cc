@@ -21,7 +21,8 @@ Tensor number(double value, DType dtype) {
 
 void promote_pair(Tensor& a, Tensor& b) {
   DType da = a.dtype(), db = b.dtype();
-  if (da == db) [[likely]] return;
+  if (da == db) [[likely]]
+    return;
   bool weak_a = a.body()->weak(), weak_b = b.body()->weak();
   if (weak_a == weak_b) {
     DType to = promote(da, db);

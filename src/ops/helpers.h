@@ -21,13 +21,17 @@ namespace tenure::ops {
 
 /// Passed to generic lambdas: `[&](auto type) { using T = typename decltype(type)::type; … }`.
 template <class T>
-struct Type { using type = T; };
+struct Type {
+  using type = T;
+};
 
 constexpr bool is_half(DType t) noexcept { return t == DType::bfloat16 || t == DType::float16; }
 
 /// f(Type<double>) for float64, else f(Type<float>).
 template <class F>
-auto with_real(DType t, F&& f) { return t == DType::float64 ? f(Type<double>{}) : f(Type<float>{}); }
+auto with_real(DType t, F&& f) {
+  return t == DType::float64 ? f(Type<double>{}) : f(Type<float>{});
+}
 
 /// f(Type<T>) with T of int8 ... uint64, or bool.
 template <class F>

@@ -17,7 +17,9 @@ struct Full {
   DType dtype = float32;
 };
 template <class V>
-void fields(V& v, Full& a) { v("shape", a.shape), v("value", a.value), v("dtype", a.dtype); }
+void fields(V& v, Full& a) {
+  v("shape", a.shape), v("value", a.value), v("dtype", a.dtype);
+}
 
 void fill(double value, DType dtype, void* y, int64_t n) noexcept {
   uint64_t element = 0;
@@ -34,7 +36,8 @@ const Op full_op = {
       return {};
     },
     .attrs = attrs_of<Full>,
-    .specimens = R"(; {"shape": [2, 3], "value": 1.5} | ; {"shape": [0, 3]} | ; {"shape": [1003], "value": -2} | ; {"shape": [2, 1, 3, 2], "value": 7, "dtype": "int64"}
+    .specimens =
+        R"(; {"shape": [2, 3], "value": 1.5} | ; {"shape": [0, 3]} | ; {"shape": [1003], "value": -2} | ; {"shape": [2, 1, 3, 2], "value": 7, "dtype": "int64"}
                     | ; {"shape": [5], "value": 0.1, "dtype": "float64"} | ; {"shape": [], "value": 1, "dtype": "bool"} | ; {"shape": [3], "value": 2.5, "dtype": "bfloat16"})",
 };
 
@@ -42,7 +45,9 @@ struct FullLike {
   double value = 0;
 };
 template <class V>
-void fields(V& v, FullLike& a) { v("value", a.value); }
+void fields(V& v, FullLike& a) {
+  v("value", a.value);
+}
 
 /// `value` in the shape and dtype of a tensor whose sizes need not be known.
 const Op full_like_op = {
@@ -61,7 +66,9 @@ struct Arange {
   DType dtype = int32;
 };
 template <class V>
-void fields(V& v, Arange& a) { v("start", a.start), v("stop", a.stop), v("step", a.step), v("dtype", a.dtype); }
+void fields(V& v, Arange& a) {
+  v("start", a.start), v("stop", a.stop), v("step", a.step), v("dtype", a.dtype);
+}
 
 /// start, start + step, ... below stop.
 const Op arange_op = {
@@ -98,7 +105,9 @@ struct Eye {
   DType dtype = float32;
 };
 template <class V>
-void fields(V& v, Eye& a) { v("n", a.n), v("m", a.m), v("dtype", a.dtype); }
+void fields(V& v, Eye& a) {
+  v("n", a.n), v("m", a.m), v("dtype", a.dtype);
+}
 
 /// Ones on the diagonal of an n by m matrix.
 const Op eye_op = {
@@ -117,7 +126,8 @@ const Op eye_op = {
       return {};
     },
     .attrs = attrs_of<Eye>,
-    .specimens = R"(; {"n": 3, "m": 3} | ; {"n": 0, "m": 3} | ; {"n": 7, "m": 5, "dtype": "float64"} | ; {"n": 2, "m": 4, "dtype": "int32"} | ; {"n": 2, "m": 2, "dtype": "bool"})",
+    .specimens =
+        R"(; {"n": 3, "m": 3} | ; {"n": 0, "m": 3} | ; {"n": 7, "m": 5, "dtype": "float64"} | ; {"n": 2, "m": 4, "dtype": "int32"} | ; {"n": 2, "m": 2, "dtype": "bool"})",
 };
 
 // ---------------------------------------------------------------------------------------------------------------------- cast
@@ -126,7 +136,9 @@ struct Cast {
   DType dtype = float32;
 };
 template <class V>
-void fields(V& v, Cast& a) { v("dtype", a.dtype); }
+void fields(V& v, Cast& a) {
+  v("dtype", a.dtype);
+}
 
 /// Another element type: towards zero from float to integer, nearest to a narrower float, anything but 0 is true.
 const Op cast_op = {
@@ -153,9 +165,10 @@ const Op cast_op = {
 const Op stop_gradient_op = {
     .name = "stop_gradient",
     .infer = infer_same,
-    .tile = [](const Tile& t) noexcept {
-      if (t.out != t.in[0]) kernels::copy(t.in[0], t.out, static_cast<size_t>(t.n) * size_of(t.dtype));
-    },
+    .tile =
+        [](const Tile& t) noexcept {
+          if (t.out != t.in[0]) kernels::copy(t.in[0], t.out, static_cast<size_t>(t.n) * size_of(t.dtype));
+        },
     .traits = elementwise | inplace,
     .view = [](const Prep&) -> int64_t { return 0; },
     .specimens = "f32[2,3] | f32[0] | f32[1003] | f64[4] | i32[2,1,3,2] | b[7]",

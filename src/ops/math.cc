@@ -24,8 +24,10 @@ void scalar_tile(const Tile& t, F f) noexcept {
 }
 
 constexpr std::string_view anywhere = "f32[2,3] | f32[0] | f32[1003] | f64[4] | f32[2,3,4,5] | bf16[300] | f16[3]";
-constexpr std::string_view wide = "f32[2,3]{-9..9} | f32[0] | f32[1003]{-9..9} | f64[4]{-9..9} | f32[2,3,4,5]{-9..9} | bf16[300]{-4..4} | f16[3]{-4..4}";
-constexpr std::string_view positive = "f32[2,3]{0.2..4} | f32[0] | f32[1003]{0.2..4} | f64[4]{0.2..4} | f32[2,3,4,5]{0.2..4} | bf16[300]{0.2..4} | f16[3]{0.2..4}";
+constexpr std::string_view wide =
+    "f32[2,3]{-9..9} | f32[0] | f32[1003]{-9..9} | f64[4]{-9..9} | f32[2,3,4,5]{-9..9} | bf16[300]{-4..4} | f16[3]{-4..4}";
+constexpr std::string_view positive =
+    "f32[2,3]{0.2..4} | f32[0] | f32[1003]{0.2..4} | f64[4]{0.2..4} | f32[2,3,4,5]{0.2..4} | bf16[300]{0.2..4} | f16[3]{0.2..4}";
 constexpr std::string_view unit =
     "f32[2,3]{-0.9..0.9} | f32[0] | f32[1003]{-0.9..0.9} | f64[4]{-0.9..0.9} | f32[2,3,4,5]{-0.9..0.9} | bf16[300]{-0.9..0.9} | f16[3]{-0.9..0.9}";
 
@@ -182,7 +184,8 @@ Tensor cosh(Tensor x) { return apply(cosh_op, to_float(std::move(x))); }
 Tensor erf(Tensor x) { return apply(erf_op, to_float(std::move(x))); }
 
 void register_math(Registry& r) {
-  for (const Op* op : {&exp_op, &expm1_op, &log_op, &log1p_op, &sin_op, &cos_op, &tan_op, &arcsin_op, &arccos_op, &arctan_op, &sinh_op, &cosh_op, &erf_op})
+  for (const Op* op :
+       {&exp_op, &expm1_op, &log_op, &log1p_op, &sin_op, &cos_op, &tan_op, &arcsin_op, &arccos_op, &arctan_op, &sinh_op, &cosh_op, &erf_op})
     r.add(*op);
 }
 

@@ -86,10 +86,12 @@ void infer_bools(Infer& c) {
 constexpr std::string_view sums = R"(f32[2,3] | f32[2,3] ; {"axis": [1]} | f32[2,3] ; {"axis": [0], "keepdims": true} | f32[3,4,5] ; {"axis": [0, 2]}
     | f32[2,3,4,5] ; {"axis": [1, 2]} | f32[2,3,4,5] ; {"axis": [0, 1, 2]} | f32[2,3,2,3,2,3] ; {"axis": [0, 2, 4]} | f32[0,3] ; {"axis": [0]} | f32[0,3] ; {"axis": [1]}
     | f32[1003] | f32[7,1003] ; {"axis": [1]} | f32[] | f64[3,4] ; {"axis": [1]} | i32[3,4] ; {"axis": [0]} | i64[5] | u32[9])";
-constexpr std::string_view extremes = R"(f32[2,3] | f32[2,3] ; {"axis": [1]} | f32[2,3] ; {"axis": [0], "keepdims": true} | f32[3,4,5] ; {"axis": [0, 2]}
+constexpr std::string_view extremes =
+    R"(f32[2,3] | f32[2,3] ; {"axis": [1]} | f32[2,3] ; {"axis": [0], "keepdims": true} | f32[3,4,5] ; {"axis": [0, 2]}
     | f32[2,3,4,5] ; {"axis": [1, 2]} | f32[2,3,2,3,2,3] ; {"axis": [0, 2, 4]} | f32[0,3] ; {"axis": [1]} | f32[1003] | f32[7,1003] ; {"axis": [1]} | f32[]
     | f64[3,4] ; {"axis": [1]} | i32[3,4] ; {"axis": [0]} | i64[5] | u8[9] | i8[9] | i16[9] | u32[9])";
-constexpr std::string_view bools = R"(b[2,3] | b[2,3] ; {"axis": [1]} | b[2,3] ; {"axis": [0], "keepdims": true} | b[3,4,5] ; {"axis": [0, 2]} | b[2,3,4,5] ; {"axis": [1, 2]}
+constexpr std::string_view bools =
+    R"(b[2,3] | b[2,3] ; {"axis": [1]} | b[2,3] ; {"axis": [0], "keepdims": true} | b[3,4,5] ; {"axis": [0, 2]} | b[2,3,4,5] ; {"axis": [1, 2]}
     | b[0,3] ; {"axis": [0]} | b[0,3] ; {"axis": [1]} | b[1003] | b[])";
 
 // --------------------------------------------------------------------------------------------------------------- sum and mean
@@ -119,7 +121,8 @@ const Op mean_op = {
     },
     .attrs = attrs_of<Reduction>,
     .scratch = reduce_scratch,
-    .specimens = R"(f32[2,3] | f32[2,3] ; {"axis": [1]} | f32[2,3] ; {"axis": [0], "keepdims": true} | f32[3,4,5] ; {"axis": [0, 2]} | f32[2,3,4,5] ; {"axis": [1, 2]}
+    .specimens =
+        R"(f32[2,3] | f32[2,3] ; {"axis": [1]} | f32[2,3] ; {"axis": [0], "keepdims": true} | f32[3,4,5] ; {"axis": [0, 2]} | f32[2,3,4,5] ; {"axis": [1, 2]}
                     | f32[2,3,2,3,2,3] ; {"axis": [0, 2, 4]} | f32[0,3] ; {"axis": [1]} | f32[1003] | f32[7,1003] ; {"axis": [1]} | f32[] | f64[3,4] ; {"axis": [1]})",
 };
 
@@ -152,7 +155,8 @@ const Op prod_op = {
     .saves = saves_input(0),
     .attrs = attrs_of<Reduction>,
     .scratch = reduce_scratch,
-    .specimens = R"(f32[2,3] | f32[2,3] ; {"axis": [1]} | f32[2,3] ; {"axis": [0], "keepdims": true} | f32[3,4,5] ; {"axis": [0, 2]} | f32[2,3,4,5] ; {"axis": [1, 2]}
+    .specimens =
+        R"(f32[2,3] | f32[2,3] ; {"axis": [1]} | f32[2,3] ; {"axis": [0], "keepdims": true} | f32[3,4,5] ; {"axis": [0, 2]} | f32[2,3,4,5] ; {"axis": [1, 2]}
                     | f32[0,3] ; {"axis": [0]} | f32[0,3] ; {"axis": [1]} | f32[103]{0.9..1.1} | f32[] | f64[3,4] ; {"axis": [1]} | i32[3,4] ; {"axis": [0]} | i64[5])",
 };
 
@@ -189,10 +193,18 @@ const Op min_op = {
     .specimens = extremes,
 };
 
-const Op any_op = {
-    .name = "any", .infer = infer_bools, .run = run_logical<Reduce::max>, .attrs = attrs_of<Reduction>, .scratch = reduce_scratch, .specimens = bools};
-const Op all_op = {
-    .name = "all", .infer = infer_bools, .run = run_logical<Reduce::min>, .attrs = attrs_of<Reduction>, .scratch = reduce_scratch, .specimens = bools};
+const Op any_op = {.name = "any",
+                   .infer = infer_bools,
+                   .run = run_logical<Reduce::max>,
+                   .attrs = attrs_of<Reduction>,
+                   .scratch = reduce_scratch,
+                   .specimens = bools};
+const Op all_op = {.name = "all",
+                   .infer = infer_bools,
+                   .run = run_logical<Reduce::min>,
+                   .attrs = attrs_of<Reduction>,
+                   .scratch = reduce_scratch,
+                   .specimens = bools};
 
 // --------------------------------------------------------------------------------------------------------------------- sum_to
 
@@ -200,7 +212,9 @@ struct Target {
   Shape shape;
 };
 template <class V>
-void fields(V& v, Target& a) { v("shape", a.shape); }
+void fields(V& v, Target& a) {
+  v("shape", a.shape);
+}
 
 Groups broadcast_groups(const Shape& x, const Shape& y) noexcept {
   int shift = x.rank() - y.rank();
@@ -233,14 +247,17 @@ const Op sum_to_op = {
     .grad = [](const Grad& g) -> Tensors { return {broadcast_to(g.dy(), g.xspec(0).shape)}; },
     .attrs = attrs_of<Target>,
     .scratch = [](const Prep& p) { return groups_scratch(broadcast_groups(p.x(0).shape, p.y().shape), size_of(p.x(0).dtype)); },
-    .specimens = R"(f32[2,3] ; {"shape": [3]} | f32[0,3] ; {"shape": [1, 3]} | f32[1003] ; {"shape": []} | f32[7,1003] ; {"shape": [7, 1]} | f32[2,3,4,5] ; {"shape": [3, 1, 5]}
+    .specimens =
+        R"(f32[2,3] ; {"shape": [3]} | f32[0,3] ; {"shape": [1, 3]} | f32[1003] ; {"shape": []} | f32[7,1003] ; {"shape": [7, 1]} | f32[2,3,4,5] ; {"shape": [3, 1, 5]}
                     | f32[2,3,2,3,2,3] ; {"shape": [3, 1, 3, 1, 3]} | f64[3,4] ; {"shape": [3, 1]} | i32[3,4] ; {"shape": [4]} | f32[2,3] ; {"shape": [2, 3]})",
 };
 
 // Halves through float32, narrow integers and bool through the type that Keras sums them in.
 DType sum_dtype(DType t) noexcept {
   switch (t) {
-    case DType::int8: case DType::int16: case DType::bool_: return int32;
+    case DType::int8:
+    case DType::int16:
+    case DType::bool_: return int32;
     case DType::uint8: return uint32;
     default: return t;
   }

@@ -36,7 +36,8 @@ void Registry::add(const Op& op) {
   check(!op.specimens.empty(), Code::InvalidArgument, "Registry::add: op '{}' has no specimens; they say on which inputs it is checked", op.name);
   check(op.infer != nullptr, Code::InvalidArgument, "Registry::add: op '{}' has no infer", op.name);
   check((op.run != nullptr) != (op.tile != nullptr), Code::InvalidArgument, "Registry::add: op '{}' needs either run or tile", op.name);
-  check((op.tile != nullptr) == ((op.traits & elementwise) != 0), Code::InvalidArgument, "Registry::add: op '{}': trait elementwise and tile belong together", op.name);
+  check((op.tile != nullptr) == ((op.traits & elementwise) != 0), Code::InvalidArgument,
+        "Registry::add: op '{}': trait elementwise and tile belong together", op.name);
   std::lock_guard lock(table_mutex());
   auto at = std::lower_bound(ops_.begin(), ops_.end(), op.name, before);
   check(at == ops_.end() || (*at)->name != op.name, Code::InvalidArgument, "Registry::add: an op named '{}' exists already", op.name);

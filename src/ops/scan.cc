@@ -14,12 +14,15 @@ struct Scan {
   bool exclusive = false, reverse = false;
 };
 template <class V>
-void fields(V& v, Scan& a) { v("axis", a.axis), v("exclusive", a.exclusive), v("reverse", a.reverse); }
+void fields(V& v, Scan& a) {
+  v("axis", a.axis), v("exclusive", a.exclusive), v("reverse", a.reverse);
+}
 
 void infer_scan(Infer& c) {
   int axis = c.attr<Scan>().axis;
   check(!is_half(c.dtype(0)) && c.dtype(0) != bool_, Code::DType, "{}: expected float32, float64 or integers, got {}", c.op().name, c.x(0));
-  check(axis >= 0 && axis < c.shape(0).rank(), Code::InvalidArgument, "{}: expected an axis in [0, {}), got {}", c.op().name, c.shape(0).rank(), axis);
+  check(axis >= 0 && axis < c.shape(0).rank(), Code::InvalidArgument, "{}: expected an axis in [0, {}), got {}", c.op().name, c.shape(0).rank(),
+        axis);
   c.output(c.x(0));
 }
 
@@ -62,7 +65,10 @@ extern const Op cumsum_op;
 const Op cumsum_op = {
     .name = "cumsum",
     .infer = infer_scan,
-    .run = [](const Run& r) noexcept { return run_scan(r, 0, [](auto a, auto b) { return static_cast<decltype(a)>(Wrap<decltype(a)>(a) + Wrap<decltype(a)>(b)); }); },
+    .run =
+        [](const Run& r) noexcept {
+          return run_scan(r, 0, [](auto a, auto b) { return static_cast<decltype(a)>(Wrap<decltype(a)>(a) + Wrap<decltype(a)>(b)); });
+        },
     .grad = [](const Grad& g) -> Tensors {
       Scan a = g.attr<Scan>();
       a.reverse = !a.reverse;
@@ -75,7 +81,10 @@ const Op cumsum_op = {
 const Op cumprod_op = {
     .name = "cumprod",
     .infer = infer_scan,
-    .run = [](const Run& r) noexcept { return run_scan(r, 1, [](auto a, auto b) { return static_cast<decltype(a)>(Wrap<decltype(a)>(a) * Wrap<decltype(a)>(b)); }); },
+    .run =
+        [](const Run& r) noexcept {
+          return run_scan(r, 1, [](auto a, auto b) { return static_cast<decltype(a)>(Wrap<decltype(a)>(a) * Wrap<decltype(a)>(b)); });
+        },
     .grad = [](const Grad& g) -> Tensors {  // not finite where an element is 0, as TensorFlow
       Scan a = g.attr<Scan>();
       a.reverse = !a.reverse;

@@ -11,14 +11,18 @@ struct SoftmaxAxis {
   int axis = 0;
 };
 template <class V>
-void fields(V& v, SoftmaxAxis& a) { v("axis", a.axis); }
+void fields(V& v, SoftmaxAxis& a) {
+  v("axis", a.axis);
+}
 
 void infer_rows(Infer& c) {
   int axis = c.attr<SoftmaxAxis>().axis;
   check(c.dtype(0) == float32 || c.dtype(0) == float64, Code::DType, "{}: expected float32 or float64, got {}", c.op().name, c.x(0));
-  check(axis >= 0 && axis < c.shape(0).rank(), Code::InvalidArgument, "{}: expected an axis in [0, {}), got {}", c.op().name, c.shape(0).rank(), axis);
+  check(axis >= 0 && axis < c.shape(0).rank(), Code::InvalidArgument, "{}: expected an axis in [0, {}), got {}", c.op().name, c.shape(0).rank(),
+        axis);
   for (int i = 1; i < c.inputs(); ++i)
-    check(c.x(i).dtype == c.dtype(0) && c.shape(i).rank() == c.shape(0).rank(), Code::Shape, "{}: expected inputs alike, got {} and {}", c.op().name, c.x(0), c.x(i));
+    check(c.x(i).dtype == c.dtype(0) && c.shape(i).rank() == c.shape(0).rank(), Code::Shape, "{}: expected inputs alike, got {} and {}", c.op().name,
+          c.x(0), c.x(i));
   c.output(c.x(0));
 }
 
@@ -47,9 +51,11 @@ Status by_rows(const Run& r, F rows) noexcept {
   return {};
 }
 
-constexpr std::string_view one = R"(f32[2,3] ; {"axis": 1} | f32[0] | f32[0,3] ; {"axis": 1} | f32[1003] | f64[3,4] ; {"axis": 1} | f32[2,3,4,5] ; {"axis": 3}
+constexpr std::string_view one =
+    R"(f32[2,3] ; {"axis": 1} | f32[0] | f32[0,3] ; {"axis": 1} | f32[1003] | f64[3,4] ; {"axis": 1} | f32[2,3,4,5] ; {"axis": 3}
                                     | f32[2,3,4,5] ; {"axis": 1} | f64[3,4] | f32[7,17] ; {"axis": 1})";
-constexpr std::string_view two = R"(f32[2,3], f32[2,3]{-2..-0.1} ; {"axis": 1} | f32[0], f32[0] | f32[1003], f32[1003]{-2..-0.1} | f64[3,4], f64[3,4]{-2..-0.1} ; {"axis": 1}
+constexpr std::string_view two =
+    R"(f32[2,3], f32[2,3]{-2..-0.1} ; {"axis": 1} | f32[0], f32[0] | f32[1003], f32[1003]{-2..-0.1} | f64[3,4], f64[3,4]{-2..-0.1} ; {"axis": 1}
                                     | f32[2,3,4,5], f32[2,3,4,5]{-2..-0.1} ; {"axis": 3} | f32[2,3,4,5], f32[2,3,4,5]{-2..-0.1} ; {"axis": 1})";
 
 Tensor softmax_grad(Tensor dy, Tensor y, int axis);
@@ -60,7 +66,8 @@ Tensor along(Tensor x, int axis) { return sum(std::move(x), {axis}, true); }
 const Op softmax_op = {
     .name = "softmax",
     .infer = infer_rows,
-    .run = [](const Run& r) noexcept { return by_rows(r, [](auto* x, auto*, auto* y, int64_t rows, int64_t n) { kernels::softmax(x, y, rows, n); }); },
+    .run =
+        [](const Run& r) noexcept { return by_rows(r, [](auto* x, auto*, auto* y, int64_t rows, int64_t n) { kernels::softmax(x, y, rows, n); }); },
     .grad = [](const Grad& g) -> Tensors { return {softmax_grad(g.dy(), g.y(), g.attr<SoftmaxAxis>().axis)}; },
     .saves = saves_output(),
     .traits = inplace,
@@ -73,7 +80,10 @@ const Op softmax_op = {
 const Op softmax_grad_op = {
     .name = "softmax_grad",
     .infer = infer_rows,
-    .run = [](const Run& r) noexcept { return by_rows(r, [](auto* dy, auto* y, auto* dx, int64_t rows, int64_t n) { kernels::softmax_grad(dy, y, dx, rows, n); }); },
+    .run =
+        [](const Run& r) noexcept {
+          return by_rows(r, [](auto* dy, auto* y, auto* dx, int64_t rows, int64_t n) { kernels::softmax_grad(dy, y, dx, rows, n); });
+        },
     .grad = [](const Grad& g) -> Tensors {
       int axis = g.attr<SoftmaxAxis>().axis;
       const Tensor &dy = g.x(0), &y = g.x(1);
@@ -92,7 +102,10 @@ const Op softmax_grad_op = {
 const Op log_softmax_op = {
     .name = "log_softmax",
     .infer = infer_rows,
-    .run = [](const Run& r) noexcept { return by_rows(r, [](auto* x, auto*, auto* y, int64_t rows, int64_t n) { kernels::log_softmax(x, y, rows, n); }); },
+    .run =
+        [](const Run& r) noexcept {
+          return by_rows(r, [](auto* x, auto*, auto* y, int64_t rows, int64_t n) { kernels::log_softmax(x, y, rows, n); });
+        },
     .grad = [](const Grad& g) -> Tensors { return {log_softmax_grad(g.dy(), g.y(), g.attr<SoftmaxAxis>().axis)}; },
     .saves = saves_output(),
     .traits = inplace,
@@ -105,7 +118,10 @@ const Op log_softmax_op = {
 const Op log_softmax_grad_op = {
     .name = "log_softmax_grad",
     .infer = infer_rows,
-    .run = [](const Run& r) noexcept { return by_rows(r, [](auto* dy, auto* y, auto* dx, int64_t rows, int64_t n) { kernels::log_softmax_grad(dy, y, dx, rows, n); }); },
+    .run =
+        [](const Run& r) noexcept {
+          return by_rows(r, [](auto* dy, auto* y, auto* dx, int64_t rows, int64_t n) { kernels::log_softmax_grad(dy, y, dx, rows, n); });
+        },
     .grad = [](const Grad& g) -> Tensors {
       int axis = g.attr<SoftmaxAxis>().axis;
       Tensor p = exp(g.x(1)), by_dy, by_y;

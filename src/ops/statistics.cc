@@ -17,7 +17,8 @@ void infer_real(Infer& c, int outputs) {
   for (int i = 0; i < outputs; ++i) c.output(infer_reduced(c), c.dtype(0));
 }
 
-constexpr std::string_view specimens = R"(f32[2,3] | f32[2,3] ; {"axis": [1]} | f32[2,3] ; {"axis": [0], "keepdims": true} | f32[3,4,5] ; {"axis": [0, 2]}
+constexpr std::string_view specimens =
+    R"(f32[2,3] | f32[2,3] ; {"axis": [1]} | f32[2,3] ; {"axis": [0], "keepdims": true} | f32[3,4,5] ; {"axis": [0, 2]}
     | f32[2,3,4,5] ; {"axis": [1, 2]} | f32[2,3,4,5] ; {"axis": [0, 1, 2]} | f32[0,3] ; {"axis": [1]} | f32[1003] | f32[7,1003] ; {"axis": [1]} | f32[]
     | f64[3,4] ; {"axis": [1]})";
 
@@ -108,7 +109,8 @@ void infer_place(Infer& c) {
   check(!is_half(c.dtype(0)) && c.dtype(0) != bool_, Code::DType, "{}: expected float32, float64 or integers, got {}", c.op().name, c.x(0));
   check((set.bits & (set.bits - 1)) == 0, Code::InvalidArgument, "{}: expected one axis or none", c.op().name);
   c.output(infer_reduced(c), int32);
-  check(reduced_count(c.shape(0), set) != 0 || c.y(0).shape.elements() == 0, Code::Shape, "{}: expected at least one element to choose from, got {}", c.op().name, c.x(0));
+  check(reduced_count(c.shape(0), set) != 0 || c.y(0).shape.elements() == 0, Code::Shape, "{}: expected at least one element to choose from, got {}",
+        c.op().name, c.x(0));
 }
 
 Status run_place(const Run& r, bool least) noexcept {
@@ -120,7 +122,8 @@ Status run_place(const Run& r, bool least) noexcept {
   return {};
 }
 
-constexpr std::string_view places = R"(f32[2,3] | f32[2,3] ; {"axis": [1]} | f32[2,3] ; {"axis": [0], "keepdims": true} | f32[2,3,4,5] ; {"axis": [2]} | f32[0,3] ; {"axis": [1]}
+constexpr std::string_view places =
+    R"(f32[2,3] | f32[2,3] ; {"axis": [1]} | f32[2,3] ; {"axis": [0], "keepdims": true} | f32[2,3,4,5] ; {"axis": [2]} | f32[0,3] ; {"axis": [1]}
     | f32[1003] | f32[7,1003] ; {"axis": [1]} | f32[] | f64[3,4] ; {"axis": [1]} | i32[3,4]{0..2} ; {"axis": [1]} | i64[5] | u8[9])";
 
 /// The first place of the greatest element; a NaN counts as that.
