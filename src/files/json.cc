@@ -29,7 +29,7 @@ void check_depth(const Bytes& text, int most) {
     } else if (c == '"') {
       quoted = true;
     } else if (c == '{' || c == '[') {
-      check(++depth <= most, Code::Io, "{}: JSON nested more than {} deep at {}", text.name(), most, place(s, i + 1));
+      if (++depth > most) fail(Code::Io, "{}: JSON nested more than {} deep at {}", text.name(), most, place(s, i + 1));  // place() reads from the start
     } else if (c == '}' || c == ']') {
       --depth;
     }

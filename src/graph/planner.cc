@@ -5,6 +5,7 @@
 #include "base/parallel.h"
 #include "core/context.h"
 #include "graph/executable.h"
+#include "ops/fused.h"
 
 namespace tenure {
 
@@ -103,13 +104,25 @@ class Executable::Planner {
   }
 
   bool computed(ValueId v) { return value(v).kind == Value::result; }
+  // The one input whose memory a node without tiles may write its output to, or -1.
+  static int64_t shared_input(const GraphNode& n) {
+    if (!n.op) return -1;
+    if (n.op->traits & inplace) return 0;
+    // A product with a residual adds to what the output holds: the residual itself, where it dies here.
+    bool sum = false;
+    if (n.op == &ops::linear_op) sum = n.attrs.get<ops::LinearAttrs>().epilogue.sum;
+    if (n.op == &ops::conv2d_op || n.op == &ops::depthwise_conv2d_op) sum = n.attrs.get<ops::ConvAttrs>().epilogue.sum;
+    return sum ? static_cast<int64_t>(n.in.size()) - 1 : -1;
+  }
+
   // Instruction i reads `r` in a way that lets output `y` take its place.
   bool may_share(size_t i, ValueId r, ValueId y) {
     const GraphNode& n = g_.nodes[i];
     int64_t elements = g_.spec(y).shape.elements();
     size_t width = size_of(g_.spec(y).dtype);
     bool tile = n.tiles || (n.op && n.op->tile);
-    if (!tile && !(n.op && (n.op->traits & inplace))) return false;
+    const int64_t only = tile ? -1 : shared_input(n);
+    if (!tile && only < 0) return false;
     // A group writes an output where its step stands: no later step may read the input.
     size_t made = 0;
     if (n.tiles)
@@ -118,7 +131,7 @@ class Executable::Planner {
       if (root_[at(n.in[k])] != r) continue;
       if (n.tiles && n.tiles->reads_after(made, static_cast<int>(k))) return false;
       if (shift_[at(n.in[k])] != 0 || g_.spec(n.in[k]).shape.elements() != elements || size_of(g_.spec(n.in[k]).dtype) != width) return false;
-      if (!tile && k != 0) return false;
+      if (!tile && static_cast<int64_t>(k) != only) return false;
     }
     return true;
   }
