@@ -29,7 +29,8 @@ void check_depth(const Bytes& text, int most) {
     } else if (c == '"') {
       quoted = true;
     } else if (c == '{' || c == '[') {
-      if (++depth > most) fail(Code::Io, "{}: JSON nested more than {} deep at {}", text.name(), most, place(s, i + 1));  // place() reads from the start
+      // place() reads from the start: only for the message.
+      if (++depth > most) fail(Code::Io, "{}: JSON nested more than {} deep at {}", text.name(), most, place(s, i + 1));
     } else if (c == '}' || c == ']') {
       --depth;
     }
