@@ -38,7 +38,7 @@ struct DataOptions {
 /// The shape of one input example of a model: the first input's without the batch.
 tenure::Shape example_shape(const tenure::Model& model);
 
-/// A run of the program's eight ways of calling a model, for the demo and for memcheck.
-tenure::memory::Steadiness measure(const std::function<void()>& call, int64_t calls, int64_t warmup, bool rss);
+/// The small convolutional network that train makes without --model, and the demo's: for images of `image` size.
+tenure::Model small_cnn(const tenure::Shape& image, int64_t classes, const std::string& name = {});
 
 }  // namespace cli

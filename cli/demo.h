@@ -12,7 +12,6 @@ struct DemoOptions {
   std::string data;    ///< folder with the MNIST idx files; empty: drawn shapes
   std::string work;    ///< where files go
   bool peers = false;  ///< measure TensorFlow live
-  bool json = false;
 };
 
 struct DemoResult {

@@ -77,7 +77,7 @@ void demo_question(const DemoOptions& o, const Model& model, DemoResult& r) {
              "live bytes", "nodes", "RSS a call", "verdict", "",
              o.peers ? "TensorFlow, KB kept a call (measured)" : "TensorFlow, KB kept a call (recorded, 2.21)");
   for (Row& row : rows) {
-    memory::Steadiness s = measure(row.call, row.calls, row.warmup, true);
+    memory::Steadiness s = memory::steadiness(row.call, {.calls = row.calls, .warmup = row.warmup, .rss = true});
     ++r.ways;
     r.clean += s.verdict == memory::Verdict::clean;
     std::string peer = o.peers && peers.contains(row.peer_key) ? fmt::format("{:.2f}", peers[row.peer_key].get<double>()) : row.peer;
@@ -98,7 +98,7 @@ void demo_leak(const Model& model, DemoResult& r) {
     memory::Holder holder("kept outputs (the demo's std::vector)", [&](memory::Visitor& v) {
       for (size_t i = 0; i < kept.size(); ++i) v.tensor(kept[i], "kept", static_cast<int64_t>(i));
     });
-    memory::Steadiness s = measure([&] { kept.push_back(model(x)); }, 160, 20, false);
+    memory::Steadiness s = memory::steadiness([&] { kept.push_back(model(x)); });
     std::string text = s.text();
     r.leak_found = s.verdict == memory::Verdict::leak && text.find("kept outputs") != std::string::npos;
     fmt::print("  a vector that keeps one output a call: {}\n", memory::to_string(s.verdict));
@@ -108,7 +108,7 @@ void demo_leak(const Model& model, DemoResult& r) {
     }
     if (!kept.empty()) fmt::print("    one of them: {}", memory::explain(kept.back()).text());
   }
-  memory::Steadiness clean = measure([&] { model(x); }, 160, 20, false);
+  memory::Steadiness clean = memory::steadiness([&] { model(x); });
   r.leak_gone = clean.verdict == memory::Verdict::clean;
   fmt::print("  the vector removed: {}\n", memory::to_string(clean.verdict));
 

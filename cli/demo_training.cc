@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "commands.h"
 #include "demo.h"
 #include "terminal.h"
 
@@ -50,16 +51,6 @@ Dataset part(const std::string& folder, const char* subset) {
   return data::image_folder(folder, f).batch(kBatch).prefetch(4);
 }
 
-Model network() {
-  using namespace tenure::layers;
-  return Sequential({Layer(InputLayer{.shape = {28, 28, 1}}), Rescaling{.scale = 1.0 / 255},
-                     Conv2D{.filters = 16, .kernel_size = 3, .padding = "same", .use_bias = false}, BatchNormalization{.momentum = 0.9},
-                     Activation{.activation = "relu"}, MaxPooling2D{}, Conv2D{.filters = 32, .kernel_size = 3, .padding = "same", .use_bias = false},
-                     BatchNormalization{.momentum = 0.9}, Activation{.activation = "relu"}, MaxPooling2D{}, Flatten{}, Dropout{.rate = 0.3},
-                     Dense{.units = 64, .activation = "relu"}, Dense{.units = 10, .activation = "softmax"}},
-                    "digits");
-}
-
 void show_predictions(const Model& model, const std::string& folder) {
   Dataset validation = part(folder, "validation");
   const std::vector<std::string>& names = validation.class_names();
@@ -85,7 +76,7 @@ Model demo_training(const DemoOptions& o, DemoResult& r) {
   std::string folder = make_pictures(o, r);
 
   fmt::print("\n2. Training\n");
-  Model model = network();
+  Model model = small_cnn({28, 28, 1}, 10, "digits");
   model.compile({.optimizer = optimizers::Adam{.learning_rate = 1e-3}, .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
   FitOptions f;
   f.epochs = 8;

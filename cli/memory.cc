@@ -13,10 +13,6 @@ namespace cli {
 
 using namespace tenure;
 
-memory::Steadiness measure(const std::function<void()>& call, int64_t calls, int64_t warmup, bool rss) {
-  return memory::steadiness(call, {.calls = calls, .warmup = warmup, .rss = rss});
-}
-
 namespace {
 
 std::vector<Shape> batch_shapes(const Model& model, int64_t batch) {
@@ -92,7 +88,7 @@ int check_model(const std::string& path, int64_t iters, const std::string& json_
   nlohmann::ordered_json all;
   all["version"] = 1, all["model"] = path, all["ways"] = nlohmann::ordered_json::array();
   for (Way& w : ways) {
-    memory::Steadiness s = measure(w.call, iters, 20, true);
+    memory::Steadiness s = memory::steadiness(w.call, {.calls = iters, .rss = true});
     int code = s.verdict == memory::Verdict::clean ? 0 : s.verdict == memory::Verdict::leak ? 1 : 2;
     exit = exit == 1 || code == 1 ? 1 : std::max(exit, code);
     nlohmann::ordered_json row = nlohmann::ordered_json::parse(s.json());

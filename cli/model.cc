@@ -49,6 +49,16 @@ Dataset DataOptions::open(const Shape& image, const std::string& part, bool shuf
   return data::image_folder(path, o).batch(batch).prefetch(4);
 }
 
+Model small_cnn(const Shape& image, int64_t classes, const std::string& name) {
+  using namespace tenure::layers;
+  return Sequential({Layer(InputLayer{.shape = image}), Rescaling{.scale = 1.0 / 255},
+                     Conv2D{.filters = 16, .kernel_size = 3, .padding = "same", .use_bias = false}, BatchNormalization{.momentum = 0.9},
+                     Activation{.activation = "relu"}, MaxPooling2D{}, Conv2D{.filters = 32, .kernel_size = 3, .padding = "same", .use_bias = false},
+                     BatchNormalization{.momentum = 0.9}, Activation{.activation = "relu"}, MaxPooling2D{}, Flatten{}, Dropout{.rate = 0.3},
+                     Dense{.units = 64, .activation = "relu"}, Dense{.units = classes, .activation = "softmax"}},
+                    name);
+}
+
 namespace {
 
 std::vector<std::string> image_files(const std::string& path) {
@@ -169,25 +179,6 @@ struct TrainArgs {
   int64_t epochs = 5;
   double learning_rate = 1e-3;
 };
-
-Model small_cnn(const Shape& image, int64_t classes) {
-  using namespace tenure::layers;
-  Sequential m{Layer(InputLayer{.shape = image}),
-               Rescaling{.scale = 1.0 / 255},
-               Conv2D{.filters = 16, .kernel_size = 3, .padding = "same", .use_bias = false},
-               BatchNormalization{.momentum = 0.9},
-               Activation{.activation = "relu"},
-               MaxPooling2D{},
-               Conv2D{.filters = 32, .kernel_size = 3, .padding = "same", .use_bias = false},
-               BatchNormalization{.momentum = 0.9},
-               Activation{.activation = "relu"},
-               MaxPooling2D{},
-               Flatten{},
-               Dropout{.rate = 0.3},
-               Dense{.units = 64, .activation = "relu"},
-               Dense{.units = classes, .activation = "softmax"}};
-  return m;
-}
 
 int train(const TrainArgs& a) {
   Model model;
