@@ -59,7 +59,9 @@ void check_gradients(const Case& c, const Layer& layer, const Tensors& inputs) {
   Tensors grads = tape.gradient(target, trainable);
   for (size_t k = 0; k < trainable.size(); ++k) {
     std::string name = "wgrad" + std::to_string(k);
-    if (c.has(name)) EXPECT_LE(difference(grads[k], c[name]), kTolerance) << name;
+    if (c.has(name)) {
+      EXPECT_LE(difference(grads[k], c[name]), kTolerance) << name;
+    }
   }
 }
 
@@ -80,8 +82,9 @@ TEST(LayersGolden, ValuesGradientsAndStatisticsAreThoseOfKeras) {
       }
       Variables weights = layer.weights();
       for (size_t k = 0; k < weights.size(); ++k)
-        if (c.has("after" + std::to_string(k)))
+        if (c.has("after" + std::to_string(k))) {
           EXPECT_LE(difference(weights[k].value(), c["after" + std::to_string(k)]), kTolerance) << weights[k].name();
+        }
       layer.set_weights(c.all("w"));
       check_gradients(c, layer, inputs);
     } catch (const Error& e) { ADD_FAILURE() << e.what(); }
@@ -125,8 +128,12 @@ TEST(LayersGolden, ShapesAreKnownBeforeACall) {
     for (auto& d : c.entry["output_shape"]) want.push_back(d.get<int64_t>());
     EXPECT_EQ(out[0].shape, want);
     want[0] = -1;
-    if (c.name != "Flatten/vector") EXPECT_EQ(layer.output_specs(open)[0].shape, want);
-    if (layer.weights().empty()) EXPECT_EQ(eager_ops(), ops);
+    if (c.name != "Flatten/vector") {
+      EXPECT_EQ(layer.output_specs(open)[0].shape, want);
+    }
+    if (layer.weights().empty()) {
+      EXPECT_EQ(eager_ops(), ops);
+    }
   }
 }
 

@@ -24,12 +24,8 @@ Large& large() {
   return *l;
 }
 
-// Live counts by kind: each thread adds to its own, the sum has meaning. Trivially destructible, folded at thread end.
-struct KindCounts {
-  std::atomic<int64_t> n[kinds];
-  bool registered;
-};
-thread_local constinit KindCounts kind_counts{};
+using detail::kind_counts, detail::KindCounts;
+
 struct KindTotals {
   std::mutex mutex;
   std::unordered_set<KindCounts*> threads;
@@ -40,7 +36,15 @@ KindTotals& kind_totals() {
   return *t;
 }
 
-void register_thread() noexcept {
+// The queue of dead objects of this thread; links reuse the reference word's neighbour, so it costs no memory.
+TENURE_HOT_TLS thread_local constinit bool draining = false;
+TENURE_HOT_TLS thread_local constinit Counted* dead_queue = nullptr;
+
+}  // namespace
+
+thread_local constinit detail::KindCounts detail::kind_counts{};
+
+void detail::register_kind_counts() noexcept {
   static pthread_key_t key = [] {
     pthread_key_t k;
     pthread_key_create(&k, [](void* p) {
@@ -62,51 +66,26 @@ void register_thread() noexcept {
   pthread_setspecific(key, &kind_counts);
 }
 
-void add(Kind kind, int64_t d) noexcept {
-  if (!kind_counts.registered) [[unlikely]]
-    register_thread();
-  auto& n = kind_counts.n[static_cast<size_t>(kind)];
-  n.store(n.load(std::memory_order_relaxed) + d, std::memory_order_relaxed);
-}
-
-// The queue of dead objects of this thread; links reuse the reference word's neighbour, so it costs no memory.
-thread_local constinit bool draining = false;
-thread_local constinit Counted* dead_queue = nullptr;
-
-}  // namespace
-
 const char* to_string(Kind k) noexcept {
   constexpr const char* names[] = {"buffer",  "tensor", "variable",  "node",   "layer",    "tape",   "function", "executable",
                                    "dataset", "queue",  "optimizer", "metric", "callback", "holder", "other"};
   return names[static_cast<size_t>(k)];
 }
 
-Counted::Counted(Kind kind, AccountId account) noexcept : birth_(next_birth()), account_(account), kind_(kind) { add(kind, 1); }
-
-Counted::~Counted() { add(kind_, -1); }
-
-void* Counted::operator new(size_t bytes) {
-  void* p;
-  if (bytes <= kSlabLimit) {
-    p = slab_alloc(Heap::objects, slab_class(bytes));
-  } else {
-    p = std::aligned_alloc(64, (bytes + 63) / 64 * 64);
-    if (p) {
-      std::lock_guard lock(large().mutex);
-      try {
-        large().set.insert(p);
-      } catch (...) {
-        std::free(p);
-        throw;
-      }
-    }
-  }
+void* Counted::new_large(size_t bytes) {
+  void* p = bytes <= kSlabLimit ? nullptr : std::aligned_alloc(64, (bytes + 63) / 64 * 64);
   check(p != nullptr, Code::OutOfMemory, "memory: an object of {} bytes was asked for and the system has none to give", bytes);
+  std::lock_guard lock(large().mutex);
+  try {
+    large().set.insert(p);
+  } catch (...) {
+    std::free(p);
+    throw;
+  }
   return p;
 }
 
-void Counted::operator delete(void* p, size_t bytes) noexcept {
-  if (bytes <= kSlabLimit) return slab_free(Heap::objects, slab_class(bytes), p);
+void Counted::delete_large(void* p) noexcept {
   {
     std::lock_guard lock(large().mutex);
     large().set.erase(p);

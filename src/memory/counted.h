@@ -10,10 +10,27 @@
 #include <utility>
 
 #include "memory/ledger.h"
+#include "memory/slab.h"
 
 namespace tenure::memory {
 
 class Counted;
+
+namespace detail {
+/// Live objects by kind: each thread adds to its own, the sum has meaning. Trivially destructible, folded when the thread ends.
+struct KindCounts {
+  std::atomic<int64_t> n[kinds];
+  bool registered;
+};
+TENURE_HOT_TLS extern thread_local constinit KindCounts kind_counts;
+void register_kind_counts() noexcept;
+inline void count_kind(Kind kind, int64_t d) noexcept {
+  if (!kind_counts.registered) [[unlikely]]
+    register_kind_counts();
+  auto& n = kind_counts.n[static_cast<size_t>(kind)];
+  n.store(n.load(std::memory_order_relaxed) + d, std::memory_order_relaxed);
+}
+}  // namespace detail
 
 /// Receives the owning edges of one object.
 class EdgeVisitor {
@@ -37,9 +54,15 @@ class Counted {
   /// For reports: "Variable dense/kernel".
   virtual std::string describe() const = 0;
 
-  void retain(uint64_t unit) const noexcept { refs_.fetch_add(unit, std::memory_order_relaxed); }
+  /// At 0 the object is new and only its maker knows it; at one unit only the releaser does: neither needs a locked instruction.
+  void retain(uint64_t unit) const noexcept {
+    if (refs_.load(std::memory_order_relaxed) == 0) refs_.store(unit, std::memory_order_release);
+    else refs_.fetch_add(unit, std::memory_order_relaxed);
+  }
   void release(uint64_t unit) const noexcept {
-    if (refs_.fetch_sub(unit, std::memory_order_acq_rel) == unit) dispose(const_cast<Counted*>(this));
+    if (refs_.load(std::memory_order_acquire) == unit) refs_.store(0, std::memory_order_relaxed);
+    else if (refs_.fetch_sub(unit, std::memory_order_acq_rel) != unit) return;
+    dispose(const_cast<Counted*>(this));
   }
   /// A user handle becomes an owner reference or back, without passing through 0.
   void convert(uint64_t from, uint64_t to) const noexcept { refs_.fetch_add(to - from, std::memory_order_relaxed); }
@@ -51,15 +74,28 @@ class Counted {
   Kind kind() const noexcept { return kind_; }
   AccountId account() const noexcept { return account_; }
 
-  static void* operator new(size_t bytes);
-  static void operator delete(void* p, size_t bytes) noexcept;
+  static void* operator new(size_t bytes) {
+    if (bytes <= kSlabLimit) [[likely]]
+      if (void* p = slab_alloc(Heap::objects, slab_class(bytes))) [[likely]]
+        return p;
+    return new_large(bytes);
+  }
+  static void operator delete(void* p, size_t bytes) noexcept {
+    if (bytes <= kSlabLimit) [[likely]]
+      slab_free(Heap::objects, slab_class(bytes), p);
+    else delete_large(p);
+  }
 
  protected:
-  explicit Counted(Kind kind, AccountId account = current_account()) noexcept;
-  virtual ~Counted();
+  explicit Counted(Kind kind, AccountId account = current_account()) noexcept : birth_(next_birth()), account_(account), kind_(kind) {
+    detail::count_kind(kind, 1);
+  }
+  virtual ~Counted() { detail::count_kind(kind_, -1); }
 
  private:
   static void dispose(Counted* dead) noexcept;
+  static void* new_large(size_t bytes);
+  static void delete_large(void* p) noexcept;
 
   mutable std::atomic<uint64_t> refs_{0};  // second word of the object: slabs rely on it
   uint64_t birth_;

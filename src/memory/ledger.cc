@@ -3,11 +3,10 @@
 #include <pthread.h>
 
 #include <algorithm>
-#include <mutex>
-#include <unordered_map>
 
 #include "base/check.h"
 #include "memory/fork.h"
+#include "memory/ledger_table.h"
 
 namespace tenure {
 namespace {
@@ -40,92 +39,30 @@ const char* to_string(Category c) noexcept {
 }
 
 namespace detail {
-thread_local constinit ThreadState thread_state{};
-std::atomic<uint64_t> table_epoch{1};
-}  // namespace detail
-using detail::BudgetNode;
-using detail::thread_state;
-
 namespace {
+constinit RecentAccounts nothing_recent{};  // of every thread until its first use; never written, its epoch is never the table's
+}
+thread_local constinit ThreadState thread_state{.recent = &nothing_recent};
+std::atomic<uint64_t> table_epoch{1}, birth_floor{0};
+}  // namespace detail
+using namespace detail;
 
-constexpr uint32_t kIndexBits = 20, kIndexMask = (1u << kIndexBits) - 1, kUnused = ~0u;
-
-struct Row {
-  std::atomic<int64_t> live{0}, peak{0}, released{0};  // live buffers: allocations - released
-  std::atomic<uint64_t> allocations{0};
-  int64_t count() const noexcept {
-    return static_cast<int64_t>(allocations.load(std::memory_order_relaxed)) - released.load(std::memory_order_relaxed);
-  }
-  std::atomic<AccountId> id{kUnused};  // whose row this is now
-  uint32_t generation = 0;             // of the last account here
-  AccountId parent = 0;
-  NameId name = 0;
-  bool used() const noexcept { return id.load(std::memory_order_relaxed) != kUnused; }
-};
-
-struct Name {
-  std::string text;
-  bool owned = false;  // by an object that may die
-  bool alive = false;  // its owner lives
-  bool used = false;
-};
-
-constexpr size_t kChunk = 1024, kChunks = 1024;
-
-struct Table {
-  std::mutex mutex;
-  std::atomic<Row*> chunks[kChunks] = {};
-  size_t next = 1;  // first index never used
-  std::vector<AccountId> free;
-  std::unordered_map<uint64_t, AccountId> children;
-  std::vector<Name> names{1};
-  std::vector<NameId> free_names;
-  std::unordered_map<std::string, NameId> interned;
-  size_t dead_names = 0, sweep_at = 256;
-  std::vector<std::pair<const char*, Reclaimer>> reclaimers;
-
-  // Process totals.
-  std::atomic<int64_t> live{0}, peak{0}, capacity{0};
-  std::atomic<uint64_t> next_birth{1}, birth_floor{0};
-  std::atomic<int64_t> limit{0};
-  std::vector<int64_t> peak_rows;  // live bytes by account at the last recorded peak
-  std::atomic<int64_t> peak_recorded{0};
-  // Deltas of threads that ended are folded into live by their key's destructor.
-
-  // The row at an id's place, whoever has it now.
-  Row& row(AccountId id) noexcept { return chunks[(id & kIndexMask) / kChunk].load(std::memory_order_acquire)[(id & kIndexMask) % kChunk]; }
-  // The account's own row, or null if it was recycled (or never was).
-  Row* find(AccountId id) noexcept {
-    Row* chunk = chunks[(id & kIndexMask) / kChunk].load(std::memory_order_acquire);
-    if (!chunk) return nullptr;
-    Row& r = chunk[(id & kIndexMask) % kChunk];
-    return r.id.load(std::memory_order_relaxed) == id ? &r : nullptr;
-  }
-  Table() {
-    chunks[0] = new Row[kChunk];
-    row(0).id = 0;
-  }
-};
-
-Table& table() noexcept {
+Table& detail::table() noexcept {
   static Table* t = [] {
     hook_fork();
-    return new Table;  // never destroyed: tensors may die after main
+    return new Table;
   }();
   return *t;
 }
 
-constexpr int64_t kBatch = 64 << 10;
-
-// Threads with an unpublished delta, so that totals() is exact.
-struct Registered {
-  std::mutex mutex;
-  std::vector<detail::ThreadState*> threads;
-};
-Registered& registered() {
+Registered& detail::registered() {
   static auto* r = new Registered;
   return *r;
 }
+
+namespace {
+
+constexpr int64_t kBatch = 64 << 10;
 
 void publish(detail::ThreadState& t) noexcept {
   int64_t d = t.delta;
@@ -144,33 +81,23 @@ void register_thread() {
       auto* t = static_cast<detail::ThreadState*>(p);
       publish(*t);
       table().capacity.fetch_add(std::exchange(t->capacity_delta, 0), std::memory_order_relaxed);
-      t->registered = false;
+      t->token = 0;
+      if (t->recent != &detail::nothing_recent) delete std::exchange(t->recent, &detail::nothing_recent);
       std::lock_guard lock(registered().mutex);
       std::erase(registered().threads, t);
     });
     return k;
   }();
-  thread_state.registered = true;
   {
     std::lock_guard lock(registered().mutex);
     registered().threads.push_back(&thread_state);
+    thread_state.token = registered().next_token++;
   }
   pthread_setspecific(key, &thread_state);
 }
 
-// The breakdown at the peak, taken when live bytes start to fall from a new high.
-void record_peak(Table& t, int64_t peak) {
-  std::lock_guard lock(t.mutex);
-  if (peak <= t.peak_recorded.load()) return;
-  t.peak_rows.assign(t.next, 0);
-  for (size_t i = 0; i < t.next; ++i) t.peak_rows[i] = t.row(static_cast<AccountId>(i)).live.load(std::memory_order_relaxed);
-  t.peak_recorded.store(peak);
-}
-
 void add_live(int64_t bytes) {
   auto& s = thread_state;
-  if (!s.registered) [[unlikely]]
-    register_thread();
   int64_t d = s.delta + bytes;
   std::atomic_ref(s.delta).store(d, std::memory_order_relaxed);
   if (d > -kBatch && d < kBatch) [[likely]]
@@ -181,8 +108,6 @@ void add_live(int64_t bytes) {
 void drop_live(int64_t bytes) {
   Table& t = table();
   auto& s = thread_state;
-  if (!s.registered) [[unlikely]]
-    register_thread();
   if (bytes >= kBatch || s.delta - bytes <= -kBatch) {
     publish(s);
     int64_t now = t.live.load(std::memory_order_relaxed), high = t.peak_recorded.load(std::memory_order_relaxed);
@@ -203,20 +128,12 @@ void batch_capacity(int64_t bytes) noexcept {
   std::atomic_ref(s.capacity_delta).store(d, std::memory_order_relaxed);
 }
 
-// Adds to the process total and returns it, with what threads have not published.
-int64_t add_capacity(int64_t bytes) {
-  int64_t total = table().capacity.fetch_add(bytes, std::memory_order_relaxed) + bytes;
-  std::lock_guard lock(registered().mutex);
-  for (auto* s : registered().threads) total += std::atomic_ref(s->capacity_delta).load(std::memory_order_relaxed);
-  return total;
-}
-
 // Frees accounts whose owned name is dead and which, with all below them, hold nothing.
 void sweep(Table& t) {
   std::vector<char> keep(t.next, 0), dead(t.next, 0);
   for (size_t i = t.next; i-- > 0;) {
     Row& r = t.row(static_cast<AccountId>(i));
-    if (r.used() && (r.count() != 0 || r.live.load() != 0)) keep[i] = 1;
+    if (r.used() && (r.count() != 0 || r.live() != 0)) keep[i] = 1;
   }
   // A child may have a smaller index than its parent once indices are reused: repeat until nothing changes.
   for (bool changed = true; changed;) {
@@ -239,15 +156,17 @@ void sweep(Table& t) {
     if (dead[i] && !keep[i]) {
       AccountId up = parent_of[i];
       while (up && dead[up & kIndexMask] && !keep[up & kIndexMask]) up = parent_of[up & kIndexMask];
-      t.row(up).allocations.fetch_add(r.allocations.load(), std::memory_order_relaxed);
+      auto& to = t.row(up).others;
+      to.allocations.fetch_add(r.allocations(), std::memory_order_relaxed);
       if (i < t.peak_rows.size()) {
-        if (size_t to = up & kIndexMask; to < t.peak_rows.size()) t.peak_rows[to] += t.peak_rows[i];
+        if (size_t at = up & kIndexMask; at < t.peak_rows.size()) t.peak_rows[at] += t.peak_rows[i];
         t.peak_rows[i] = 0;
       }
       t.children.erase((uint64_t{r.parent} << 32) | r.name);
       r.id.store(kUnused, std::memory_order_relaxed);
-      t.row(up).released.fetch_add(r.released.load(), std::memory_order_relaxed);
-      r.peak = 0, r.allocations = 0, r.released = 0;
+      to.released.fetch_add(r.released(), std::memory_order_relaxed);
+      for (auto* c : {&r.own, &r.others}) c->live = 0, c->allocations = 0, c->released = 0;
+      r.peak = 0;
       t.free.push_back(static_cast<AccountId>(i));
     } else {
       named[r.name] = 1;
@@ -274,14 +193,6 @@ NameId new_name(Table& t, std::string_view text, bool owned) {
   t.names[id] = {std::string(text), owned, owned, true};
   return id;
 }
-
-std::string path_locked(Table& t, AccountId id) {
-  std::string path;
-  for (Row* r = t.find(id); id && r; id = r->parent, r = t.find(id)) path = "/" + t.names[r->name].text + path;
-  return path.empty() ? "/" : path;
-}
-// The present id at an index.
-AccountId id_at(Table& t, size_t index) { return t.row(static_cast<AccountId>(index)).id.load(std::memory_order_relaxed); }
 
 }  // namespace
 
@@ -317,21 +228,32 @@ void OwnedName::rename(std::string_view text) {
   t.names[id_].text = text;
 }
 
+namespace {
+// The thread's table of recent accounts, made at first use and emptied when accounts were recycled. Call under the table's mutex.
+RecentAccounts& own_recent() {
+  uint64_t epoch = detail::table_epoch.load(std::memory_order_relaxed);
+  if (!thread_state.token) register_thread();  // its key frees the table
+  auto*& recent = thread_state.recent;
+  if (recent == &detail::nothing_recent) recent = new detail::RecentAccounts{};
+  if (recent->epoch != epoch) *recent = {.epoch = epoch};
+  return *recent;
+}
+}  // namespace
+
 AccountId detail::child_slow(AccountId parent, NameId name) {
   Table& t = table();
   std::lock_guard lock(t.mutex);
-  if (thread_state.epoch != table_epoch.load(std::memory_order_relaxed)) {
-    thread_state.epoch = table_epoch.load(std::memory_order_relaxed);
-    for (auto& e : thread_state.recent) e = {};
-  }
+  auto& recent = own_recent();
+  AccountId& known = recent.by_name[slot_of(parent, name)].account;
+  recent.by_name[slot_of(parent, name)].key = (uint64_t{parent} << 32) | name;
   if (!t.find(parent)) parent = 0;
   uint64_t key = (uint64_t{parent} << 32) | name;
-  if (auto it = t.children.find(key); it != t.children.end()) return it->second;
+  if (auto it = t.children.find(key); it != t.children.end()) return known = it->second;
   AccountId index;
   if (!t.free.empty()) {
     index = t.free.back();
   } else {
-    if (t.next == kChunk * kChunks - 1) return parent;  // full: count under the parent rather than fail an allocation
+    if (t.next == kChunk * kChunks - 1) return known = parent;  // full: count under the parent rather than fail an allocation
     index = static_cast<AccountId>(t.next);
     if (index % kChunk == 0 && !t.chunks[index / kChunk].load()) t.chunks[index / kChunk].store(new Row[kChunk], std::memory_order_release);
   }
@@ -342,7 +264,16 @@ AccountId detail::child_slow(AccountId parent, NameId name) {
   else t.free.pop_back();
   ++r.generation;
   r.parent = parent, r.name = name;
+  if (!thread_state.token) register_thread();
+  r.owner.store(thread_state.token, std::memory_order_relaxed);
   r.id.store(id, std::memory_order_relaxed);
+  return known = id;
+}
+
+AccountId detail::child_slow(AccountId parent, std::string_view literal) {
+  AccountId id = child_slow(parent, static_name(literal));
+  auto& recent = *thread_state.recent;
+  recent.by_literal[slot_of(parent, literal.data())] = {literal.data(), parent, id};
   return id;
 }
 
@@ -352,7 +283,7 @@ void fork_ledger(Fork when) noexcept {
   // The other threads are not here; what they had counted is.
   for (auto* s : registered().threads)
     if (s != &thread_state) publish(*s);
-  registered().threads.assign(thread_state.registered ? 1 : 0, &thread_state);
+  registered().threads.assign(thread_state.token ? 1 : 0, &thread_state);
 }
 
 Context Context::current() noexcept { return {thread_state.account, thread_state.category, thread_state.budget}; }
@@ -367,21 +298,18 @@ std::string path_of(AccountId account) {
   return path_locked(t, account);
 }
 
-uint64_t next_birth() noexcept {
+uint64_t detail::reserve_births() noexcept {
   auto& s = thread_state;
-  Table& t = table();
-  if (s.birth == s.birth_end || s.birth < t.birth_floor.load(std::memory_order_relaxed)) [[unlikely]] {
-    s.birth = t.next_birth.fetch_add(256, std::memory_order_relaxed);
-    s.birth_end = s.birth + 256;
-  }
+  s.birth = table().next_birth.fetch_add(256, std::memory_order_relaxed);
+  s.birth_end = s.birth + 256;
   return s.birth++;
 }
 
 uint64_t birth_mark() noexcept {
   Table& t = table();
   uint64_t mark = t.next_birth.fetch_add(1, std::memory_order_relaxed);
-  uint64_t floor = t.birth_floor.load(std::memory_order_relaxed);
-  while (floor <= mark && !t.birth_floor.compare_exchange_weak(floor, mark + 1, std::memory_order_relaxed)) {}
+  uint64_t floor = detail::birth_floor.load(std::memory_order_relaxed);
+  while (floor <= mark && !detail::birth_floor.compare_exchange_weak(floor, mark + 1, std::memory_order_relaxed)) {}
   return mark;  // every thread gives up the numbers it had reserved below
 }
 
@@ -392,47 +320,62 @@ void BudgetNode::release() noexcept {
   if (up) up->release();
 }
 
+namespace {
+// Adds to a count unless that would pass the limit; nobody ever sees it above. Returns what is in use without it.
+bool add_within(std::atomic<int64_t>& count, int64_t bytes, int64_t limit, int64_t& in_use) noexcept {
+  in_use = count.load(std::memory_order_relaxed);
+  do {
+    if (in_use + bytes > limit) return false;
+  } while (!count.compare_exchange_weak(in_use, in_use + bytes, std::memory_order_relaxed));
+  return true;
+}
+
+// Asks everybody who can give memory back; bytes won. Not from within such a call.
+size_t reclaim(size_t wanted) {
+  static thread_local bool reclaiming = false;
+  if (std::exchange(reclaiming, true)) return 0;
+  std::vector<std::pair<const char*, Reclaimer>> ladder;
+  {
+    std::lock_guard lock(table().mutex);
+    ladder = table().reclaimers;
+  }
+  size_t won = 0;
+  for (auto& [name, r] : ladder) won += r(wanted);
+  reclaiming = false;
+  return won;
+}
+}  // namespace
+
 AccountId charge(AccountId account, size_t bytes, size_t capacity, BudgetNode* budget) {
   Table& t = table();
   auto cap = static_cast<int64_t>(capacity);
-  for (BudgetNode* b = budget; b; b = b->parent) {
-    int64_t used = b->used.fetch_add(cap, std::memory_order_relaxed) + cap;
-    if (used > b->limit) {
-      for (BudgetNode* u = budget;; u = u->parent) {
-        u->used.fetch_sub(cap, std::memory_order_relaxed);
-        if (u == b) break;
-      }
-      refuse(capacity, b->limit, used - cap, "this scope");
+  int64_t in_use = 0;
+  auto undo = [&](const BudgetNode* end) {
+    for (BudgetNode* u = budget; u != end; u = u->parent) u->used.fetch_sub(cap, std::memory_order_relaxed);
+  };
+  for (BudgetNode* b = budget; b; b = b->parent)
+    if (!add_within(b->used, cap, b->limit, in_use)) {
+      undo(b);
+      refuse(capacity, b->limit, in_use, "this scope");
     }
-  }
   int64_t limit = t.limit.load(std::memory_order_relaxed);
-  int64_t total = limit ? add_capacity(cap) : 0;
-  if (limit && total > limit) [[unlikely]] {
-    t.capacity.fetch_sub(cap, std::memory_order_relaxed);
-    for (BudgetNode* u = budget; u; u = u->parent) u->used.fetch_sub(cap, std::memory_order_relaxed);
-    std::vector<std::pair<const char*, Reclaimer>> ladder;
-    {
-      std::lock_guard lock(t.mutex);
-      ladder = t.reclaimers;
+  if (limit) [[unlikely]] {
+    int64_t pending = unpublished_capacity();
+    if (!add_within(t.capacity, cap, limit - pending, in_use)) {
+      undo(nullptr);
+      if (reclaim(capacity)) return charge(account, bytes, capacity, budget);
+      refuse(capacity, limit, in_use + pending, "the process");
     }
-    static thread_local bool reclaiming = false;
-    if (!reclaiming) {
-      reclaiming = true;
-      size_t won = 0;
-      for (auto& [name, r] : ladder) won += r(capacity);
-      reclaiming = false;
-      if (won) return charge(account, bytes, capacity, budget);
-    }
-    refuse(capacity, limit, total - cap, "the process");
   }
   if (budget) budget->retain();
   Row* own = t.find(account);
   if (!own) [[unlikely]]
     account = 0;
   Row& r = own ? *own : t.row(0);
-  int64_t now = r.live.fetch_add(static_cast<int64_t>(bytes), std::memory_order_relaxed) + static_cast<int64_t>(bytes);
-  r.allocations.fetch_add(1, std::memory_order_relaxed);
-  if (now > r.peak.load(std::memory_order_relaxed)) r.peak.store(now, std::memory_order_relaxed);
+  if (!thread_state.token) [[unlikely]]
+    register_thread();
+  r.add(static_cast<int64_t>(bytes), 1, 0);
+  r.raise_peak();
   add_live(static_cast<int64_t>(bytes));
   if (!limit) batch_capacity(cap);
   return account;
@@ -440,10 +383,10 @@ AccountId charge(AccountId account, size_t bytes, size_t capacity, BudgetNode* b
 
 void discharge(AccountId account, size_t bytes, size_t capacity, BudgetNode* budget) noexcept {
   Table& t = table();
+  if (!thread_state.token) [[unlikely]]
+    register_thread();
   drop_live(static_cast<int64_t>(bytes));
-  Row& r = t.row(account);
-  r.live.fetch_sub(static_cast<int64_t>(bytes), std::memory_order_relaxed);
-  r.released.fetch_add(1, std::memory_order_relaxed);
+  t.row(account).add(-static_cast<int64_t>(bytes), 0, 1);
   if (t.limit.load(std::memory_order_relaxed)) t.capacity.fetch_sub(static_cast<int64_t>(capacity), std::memory_order_relaxed);
   else batch_capacity(-static_cast<int64_t>(capacity));
   for (BudgetNode* b = budget; b; b = b->parent) b->used.fetch_sub(static_cast<int64_t>(capacity), std::memory_order_relaxed);
@@ -456,88 +399,12 @@ AccountId recharge(AccountId from, AccountId to, size_t bytes) noexcept {
   if (!t.find(to)) [[unlikely]]
     to = 0;
   auto n = static_cast<int64_t>(bytes);
-  Row &a = t.row(from), &b = t.row(to);
-  a.live.fetch_sub(n, std::memory_order_relaxed);
-  a.released.fetch_add(1, std::memory_order_relaxed);
-  int64_t now = b.live.fetch_add(n, std::memory_order_relaxed) + n;
-  b.released.fetch_sub(1, std::memory_order_relaxed);
-  if (now > b.peak.load(std::memory_order_relaxed)) b.peak.store(now, std::memory_order_relaxed);
+  if (!thread_state.token) [[unlikely]]
+    register_thread();
+  t.row(from).add(-n, 0, 1);
+  t.row(to).add(n, 0, -1);
+  t.row(to).raise_peak();
   return to;
-}
-
-void refuse(size_t bytes, int64_t limit, int64_t used, const char* whose) {
-  auto rows = accounts();
-  std::string top;
-  for (size_t i = 0; i < rows.size() && i < 3 && rows[i].live_bytes; ++i)
-    top += fmt::format("\n    {:>12} bytes  {}", rows[i].live_bytes, rows[i].path);
-  std::string tried;
-  {
-    Table& t = table();
-    std::lock_guard lock(t.mutex);
-    for (auto& [name, r] : t.reclaimers) tried += std::string(tried.empty() ? "" : ", ") + name;
-  }
-  fail(Code::OutOfMemory,
-       "memory budget: {} asked for {} bytes, but the budget of {} is {} bytes and {} are in use; nothing was written\n  largest accounts:{}\n"
-       "  tried: {}\n  ways out: a larger budget, a smaller batch, or dropping tensors of the accounts above",
-       path_of(current_account()), bytes, whose, limit, used, top, tried.empty() ? "no cache to give back" : tried);
-}
-
-size_t live_bytes() noexcept {
-  std::lock_guard lock(registered().mutex);
-  int64_t live = table().live.load(std::memory_order_relaxed);
-  for (auto* s : registered().threads) live += std::atomic_ref(s->delta).load(std::memory_order_relaxed);
-  return live > 0 ? static_cast<size_t>(live) : 0;
-}
-
-Totals totals() noexcept {
-  Table& t = table();
-  auto live = static_cast<int64_t>(live_bytes());
-  int64_t peak = std::max(t.peak.load(std::memory_order_relaxed), live);
-  uint64_t allocations = 0;
-  std::lock_guard lock(t.mutex);
-  for (size_t i = 0; i < t.next; ++i) allocations += t.row(static_cast<AccountId>(i)).allocations.load(std::memory_order_relaxed);
-  return {static_cast<size_t>(live), static_cast<size_t>(peak), static_cast<size_t>(add_capacity(0)), allocations};
-}
-
-std::vector<Account> accounts() {
-  Table& t = table();
-  std::lock_guard lock(t.mutex);
-  std::vector<Account> out;
-  for (size_t i = 0; i < t.next; ++i) {
-    Row& r = t.row(static_cast<AccountId>(i));
-    if (!r.used() || (!r.live.load() && !r.peak.load())) continue;
-    out.push_back({path_locked(t, id_at(t, i)), static_cast<size_t>(r.live.load()), static_cast<size_t>(r.count()),
-                   static_cast<size_t>(r.peak.load()), r.allocations.load()});
-  }
-  std::stable_sort(out.begin(), out.end(), [](const Account& a, const Account& b) { return a.live_bytes > b.live_bytes; });
-  return out;
-}
-
-bool is_under(AccountId account, AccountId ancestor) {
-  Table& t = table();
-  std::lock_guard lock(t.mutex);
-  for (Row* r = t.find(account); r && account != ancestor && account; account = r->parent, r = t.find(account)) {}
-  return account == ancestor;
-}
-
-size_t live_under(AccountId ancestor) {
-  Table& t = table();
-  std::lock_guard lock(t.mutex);
-  int64_t sum = 0;
-  for (size_t i = 0; i < t.next; ++i) {
-    AccountId id = id_at(t, i);
-    if (id == kUnused) continue;
-    AccountId up = id;
-    while (up && up != ancestor) up = t.row(up).parent;
-    if (up == ancestor) sum += t.row(id).live.load(std::memory_order_relaxed);
-  }
-  return static_cast<size_t>(sum);
-}
-
-size_t account_count() {
-  Table& t = table();
-  std::lock_guard lock(t.mutex);
-  return t.next - t.free.size();
 }
 
 void add_reclaimer(const char* name, Reclaimer r) {
@@ -550,40 +417,6 @@ void add_reclaimer(const char* name, Reclaimer r) {
 
 void set_budget(size_t bytes) { table().limit.store(static_cast<int64_t>(bytes), std::memory_order_relaxed); }
 size_t budget() { return static_cast<size_t>(table().limit.load(std::memory_order_relaxed)); }
-
-void reset_peak() {
-  Totals now = totals();
-  Table& t = table();
-  std::lock_guard lock(t.mutex);
-  t.peak.store(static_cast<int64_t>(now.live_bytes));
-  t.peak_recorded.store(static_cast<int64_t>(now.live_bytes));
-  t.peak_rows.assign(t.next, 0);
-  for (size_t i = 0; i < t.next; ++i) {
-    Row& r = t.row(static_cast<AccountId>(i));
-    r.peak.store(r.live.load());
-    t.peak_rows[i] = r.live.load();
-  }
-}
-
-Peak peak() {
-  Totals now = totals();
-  Table& t = table();
-  if (static_cast<int64_t>(now.live_bytes) > t.peak_recorded.load()) record_peak(t, static_cast<int64_t>(now.live_bytes));
-  std::lock_guard lock(t.mutex);
-  Peak p;
-  p.bytes = std::max<size_t>(static_cast<size_t>(t.peak.load()), static_cast<size_t>(t.peak_recorded.load()));
-  for (size_t i = 0; i < t.peak_rows.size(); ++i) {
-    Row& r = t.row(static_cast<AccountId>(i));
-    if (!r.used() || t.peak_rows[i] <= 0) continue;
-    Account a;
-    a.path = path_locked(t, id_at(t, i));
-    a.live_bytes = static_cast<size_t>(t.peak_rows[i]);
-    a.peak_bytes = static_cast<size_t>(r.peak.load());
-    p.accounts.push_back(std::move(a));
-  }
-  std::stable_sort(p.accounts.begin(), p.accounts.end(), [](const Account& a, const Account& b) { return a.live_bytes > b.live_bytes; });
-  return p;
-}
 
 }  // namespace memory
 }  // namespace tenure

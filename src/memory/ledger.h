@@ -11,6 +11,10 @@
 
 #include <tenure/memory.h>
 
+// Small thread-local records of the hottest paths: read without a call also from the shared library. What carries it is some 300 bytes
+// together, well within what the loader keeps for libraries that are opened late.
+#define TENURE_HOT_TLS [[gnu::tls_model("initial-exec")]]
+
 namespace tenure::memory {
 
 /// Index (low 20 bits) and generation of an account; 0 is the root "/". Never resolves to an account made later in the same place.
@@ -52,52 +56,60 @@ struct BudgetNode {
   void release() noexcept;
 };
 
-/// What the ledger knows of the running thread. Trivially destructible.
-struct ThreadState {
-  AccountId account;
-  Category category;
-  bool registered;
-  BudgetNode* budget;      // of the innermost scope with one; raw, the scope outlives it
-  int64_t delta;           // live bytes not yet in the process total
-  int64_t capacity_delta;  // rounded bytes not yet in the process total
-  uint64_t birth, birth_end, epoch;
+/// The children that a thread entered lately. Owned by the thread; until its first use one empty table serves all.
+struct RecentAccounts {
+  uint64_t epoch;
   struct Entry {
     uint64_t key;
     AccountId account;
-  } recent[256];
+  } by_name[256];
   struct Literal {
     const void* text;
     AccountId parent, account;
-    uint64_t epoch;
-  } literals[64];
+  } by_literal[64];
 };
-extern thread_local constinit ThreadState thread_state;
+
+/// What the ledger knows of the running thread. Trivially destructible and small: it lies in the static block of the thread.
+struct ThreadState {
+  AccountId account;
+  Category category;
+  BudgetNode* budget;      // of the innermost scope with one; raw, the scope outlives it
+  int64_t delta;           // live bytes not yet in the process total
+  int64_t capacity_delta;  // rounded bytes not yet in the process total
+  uint64_t birth, birth_end;
+  uint32_t token;  // never given to another thread; 0: not registered
+  RecentAccounts* recent;
+};
+TENURE_HOT_TLS extern thread_local constinit ThreadState thread_state;
+/// Births below this have been marked: a thread gives up the smaller numbers it had reserved.
+extern std::atomic<uint64_t> birth_floor;
+uint64_t reserve_births() noexcept;
 /// Grows when accounts were recycled: entries of `recent` from before are void.
 extern std::atomic<uint64_t> table_epoch;
 
 AccountId child_slow(AccountId parent, NameId name);
+AccountId child_slow(AccountId parent, std::string_view literal);
+constexpr size_t slot_of(AccountId parent, NameId name) noexcept { return (parent * 31 + name) & 255; }
+inline size_t slot_of(AccountId parent, const void* literal) noexcept { return ((reinterpret_cast<uintptr_t>(literal) >> 2) + parent * 7) & 63; }
 
 }  // namespace detail
 
 /// The account of `name` under `parent`, made at first use.
 inline AccountId child(AccountId parent, NameId name) {
   uint64_t key = (uint64_t{parent} << 32) | name;
-  auto& e = detail::thread_state.recent[(parent * 31 + name) & 255];
-  if (e.key == key && detail::thread_state.epoch == detail::table_epoch.load(std::memory_order_relaxed)) [[likely]]
+  auto& recent = *detail::thread_state.recent;
+  auto& e = recent.by_name[detail::slot_of(parent, name)];
+  if (e.key == key && recent.epoch == detail::table_epoch.load(std::memory_order_relaxed)) [[likely]]
     return e.account;
-  AccountId id = detail::child_slow(parent, name);
-  e = {key, id};
-  return id;
+  return detail::child_slow(parent, name);
 }
 /// The same for a literal (an op's name), known by its address.
 inline AccountId child(AccountId parent, std::string_view literal) {
-  auto& e = detail::thread_state.literals[((reinterpret_cast<uintptr_t>(literal.data()) >> 2) + parent * 7) & 63];
-  uint64_t epoch = detail::table_epoch.load(std::memory_order_relaxed);
-  if (e.text == literal.data() && e.parent == parent && e.epoch == epoch) [[likely]]
+  auto& recent = *detail::thread_state.recent;
+  auto& e = recent.by_literal[detail::slot_of(parent, literal.data())];
+  if (e.text == literal.data() && e.parent == parent && recent.epoch == detail::table_epoch.load(std::memory_order_relaxed)) [[likely]]
     return e.account;
-  AccountId id = detail::child_slow(parent, static_name(literal));
-  e = {literal.data(), parent, id, detail::table_epoch.load(std::memory_order_relaxed)};
-  return id;
+  return detail::child_slow(parent, literal);
 }
 inline AccountId current_account() noexcept { return detail::thread_state.account; }
 inline Category current_category() noexcept { return detail::thread_state.category; }
@@ -152,7 +164,12 @@ class Adopt {
 std::string path_of(AccountId account);
 
 /// The next birth number of this thread; numbers grow over the process and are never used again.
-uint64_t next_birth() noexcept;
+inline uint64_t next_birth() noexcept {
+  auto& s = detail::thread_state;
+  if (s.birth == s.birth_end || s.birth < detail::birth_floor.load(std::memory_order_relaxed)) [[unlikely]]
+    return detail::reserve_births();
+  return s.birth++;
+}
 /// Births after this call, on any thread, get larger numbers than the returned one.
 uint64_t birth_mark() noexcept;
 

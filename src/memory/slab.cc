@@ -16,10 +16,7 @@ constexpr size_t kRegion = 4 << 20;
 constexpr size_t kHeader = 64;
 constexpr size_t page_bytes_of(int cls) noexcept { return slab_bytes(cls) <= 4096 ? 64 << 10 : 1 << 20; }
 
-struct Slot {
-  Slot* next;
-  std::atomic<uint64_t> word;  // lies where a counted object keeps its reference word: 0 says "free"
-};
+using detail::Slot;
 
 // At the start of each page; lives as long as the page is mapped to a class.
 struct Page {
@@ -54,14 +51,7 @@ Central& central(Heap heap) noexcept {
   return both[static_cast<size_t>(heap)];
 }
 
-// Free slots of one thread. Trivially destructible; flushed by a pthread key.
-struct Cache {
-  Slot* head[2][kSlabClasses];
-  uint32_t count[2][kSlabClasses];
-  int64_t live_delta[2];
-  bool registered, dead;
-};
-thread_local constinit Cache cache{};
+detail::SlabCache& cache() noexcept { return detail::slab_cache; }
 
 constexpr uint32_t cache_limit(int cls) noexcept {
   size_t n = (size_t{256} << 10) / slab_bytes(cls);
@@ -72,10 +62,10 @@ void give_back(Heap heap, int cls, uint32_t keep) noexcept {
   int h = static_cast<int>(heap);
   Central& c = central(heap);
   std::lock_guard lock(c.mutex);
-  while (cache.count[h][cls] > keep) {
-    Slot* s = cache.head[h][cls];
-    cache.head[h][cls] = s->next;
-    --cache.count[h][cls];
+  while (cache().classes[h][cls].count > keep) {
+    Slot* s = cache().classes[h][cls].head;
+    cache().classes[h][cls].head = s->next;
+    --cache().classes[h][cls].count;
     s->next = c.free[cls];
     c.free[cls] = s;
     ++c.free_count[cls];
@@ -84,17 +74,19 @@ void give_back(Heap heap, int cls, uint32_t keep) noexcept {
 
 void flush_live(Heap heap) noexcept {
   int h = static_cast<int>(heap);
-  central(heap).live_bytes.fetch_add(cache.live_delta[h], std::memory_order_relaxed);
-  cache.live_delta[h] = 0;
+  central(heap).live_bytes.fetch_add(cache().live_delta[h], std::memory_order_relaxed);
+  cache().live_delta[h] = 0;
 }
 
 void flush(void*) noexcept {
   for (Heap heap : {Heap::data, Heap::objects}) {
     for (int cls = 0; cls < kSlabClasses; ++cls)
-      if (cache.count[static_cast<int>(heap)][cls]) give_back(heap, cls, 0);
+      if (cache().classes[static_cast<int>(heap)][cls].count) give_back(heap, cls, 0);
     flush_live(heap);
   }
-  cache.dead = true;  // later frees of this dying thread go straight home
+  cache().dead = true;  // later frees of this dying thread go straight home
+  for (auto& heap : cache().classes)
+    for (auto& c : heap) c.limit = 0;
 }
 
 void register_thread() noexcept {
@@ -103,8 +95,10 @@ void register_thread() noexcept {
     pthread_key_create(&k, flush);
     return k;
   }();
-  pthread_setspecific(key, &cache);
-  cache.registered = true;
+  pthread_setspecific(key, &cache());
+  cache().registered = true;
+  for (auto& heap : cache().classes)
+    for (int cls = 0; cls < kSlabClasses; ++cls) heap[cls].limit = cache_limit(cls);
 }
 
 std::byte* map_aligned(size_t bytes) noexcept {
@@ -207,48 +201,42 @@ void trim_if_much(Heap heap) noexcept {
 }
 }  // namespace
 
-void* slab_alloc(Heap heap, int cls) noexcept {
+thread_local constinit detail::SlabCache detail::slab_cache{};
+
+void* detail::slab_refill(Heap heap, int cls) noexcept {
   int h = static_cast<int>(heap);
-  Slot*& head = cache.head[h][cls];
-  if (!head) [[unlikely]] {
-    if (!cache.registered) register_thread();
+  if (!cache().registered) register_thread();
+  auto& mine = cache().classes[h][cls];
+  {
     Central& c = central(heap);
     std::lock_guard lock(c.mutex);
     if (!c.free[cls] && !c.new_page(cls)) return nullptr;
-    uint32_t take = cache.dead ? 1 : cache_limit(cls) / 2 + 1;
+    uint32_t take = cache().dead ? 1 : cache_limit(cls) / 2 + 1;
     for (; take && c.free[cls]; --take) {
       Slot* s = c.free[cls];
       c.free[cls] = s->next;
       --c.free_count[cls];
-      s->next = head;
-      head = s;
-      ++cache.count[h][cls];
+      s->next = mine.head;
+      mine.head = s;
+      ++mine.count;
     }
-    flush_live(heap);
   }
-  Slot* s = head;
-  head = s->next;
-  --cache.count[h][cls];
-  cache.live_delta[h] += static_cast<int64_t>(slab_bytes(cls));
+  Slot* s = mine.head;
+  mine.head = s->next;
+  --mine.count;
+  cache().live_delta[h] += static_cast<int64_t>(slab_bytes(cls));
+  flush_live(heap);
   return s;
 }
 
-void slab_free(Heap heap, int cls, void* block) noexcept {
-  int h = static_cast<int>(heap);
-  auto* s = static_cast<Slot*>(block);
-  s->word.store(0, std::memory_order_relaxed);
-  s->next = cache.head[h][cls];
-  cache.head[h][cls] = s;
-  cache.live_delta[h] -= static_cast<int64_t>(slab_bytes(cls));
-  if (++cache.count[h][cls] > cache_limit(cls)) [[unlikely]] {
-    if (!cache.registered) register_thread();
-    give_back(heap, cls, cache_limit(cls) / 2);
-    flush_live(heap);
-    trim_if_much(heap);
-  } else if (cache.dead) {
-    give_back(heap, cls, 0);
-    flush_live(heap);
+void detail::slab_overflow(Heap heap, int cls) noexcept {
+  if (!cache().registered) {
+    register_thread();
+    if (cache().classes[static_cast<int>(heap)][cls].count <= cache_limit(cls)) return;
   }
+  give_back(heap, cls, cache().dead ? 0 : cache_limit(cls) / 2);
+  flush_live(heap);
+  if (!cache().dead) trim_if_much(heap);
 }
 
 void fork_slabs(Fork when) noexcept {
@@ -273,14 +261,14 @@ void for_each_object_slot(void* context, void (*visit)(void* context, void* slot
 SlabStats slab_stats(Heap heap) noexcept {
   Central& c = central(heap);
   size_t pages = c.page_bytes.load(std::memory_order_relaxed);
-  int64_t live = c.live_bytes.load(std::memory_order_relaxed) + cache.live_delta[static_cast<int>(heap)];
+  int64_t live = c.live_bytes.load(std::memory_order_relaxed) + cache().live_delta[static_cast<int>(heap)];
   size_t used = static_cast<size_t>(std::max<int64_t>(live, 0));
   return {pages, pages > used ? pages - used : 0};
 }
 
 size_t slab_trim(Heap heap) noexcept {
   for (int cls = 0; cls < kSlabClasses; ++cls)
-    if (cache.count[static_cast<int>(heap)][cls]) give_back(heap, cls, 0);
+    if (cache().classes[static_cast<int>(heap)][cls].count) give_back(heap, cls, 0);
   flush_live(heap);
   Central& c = central(heap);
   std::lock_guard lock(c.mutex);

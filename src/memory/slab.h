@@ -37,9 +37,48 @@ inline constexpr size_t kKeepFree = size_t{32} << 20;
 /// The pool's part of it, told by the pool.
 inline std::atomic<size_t> span_free_bytes{0};
 
+namespace detail {
+struct Slot {
+  Slot* next;
+  std::atomic<uint64_t> word;  // lies where a counted object keeps its reference word: 0 says "free"
+};
+/// Free slots of one thread. Trivially destructible; goes home through a pthread key.
+struct SlabCache {
+  struct Class {
+    Slot* head;
+    uint32_t count, limit;  // limit 0: not set up yet, or the thread is ending
+  } classes[2][kSlabClasses];
+  int64_t live_delta[2];
+  bool registered, dead;
+};
+extern thread_local constinit SlabCache slab_cache;
+void* slab_refill(Heap heap, int cls) noexcept;
+void slab_overflow(Heap heap, int cls) noexcept;
+}  // namespace detail
+
 /// A block of the class; null when the system has no memory.
-void* slab_alloc(Heap heap, int cls) noexcept;
-void slab_free(Heap heap, int cls, void* block) noexcept;
+inline void* slab_alloc(Heap heap, int cls) noexcept {
+  auto& cache = detail::slab_cache;
+  auto& c = cache.classes[static_cast<int>(heap)][cls];
+  detail::Slot* s = c.head;
+  if (!s) [[unlikely]]
+    return detail::slab_refill(heap, cls);
+  c.head = s->next;
+  --c.count;
+  cache.live_delta[static_cast<int>(heap)] += static_cast<int64_t>(slab_bytes(cls));
+  return s;
+}
+inline void slab_free(Heap heap, int cls, void* block) noexcept {
+  auto& cache = detail::slab_cache;
+  auto& c = cache.classes[static_cast<int>(heap)][cls];
+  auto* s = static_cast<detail::Slot*>(block);
+  s->word.store(0, std::memory_order_relaxed);
+  s->next = c.head;
+  c.head = s;
+  cache.live_delta[static_cast<int>(heap)] -= static_cast<int64_t>(slab_bytes(cls));
+  if (++c.count > c.limit) [[unlikely]]
+    detail::slab_overflow(heap, cls);
+}
 
 /// Visits every slot of every page of the objects heap, free or not. Slots may change while it runs.
 void for_each_object_slot(void* context, void (*visit)(void* context, void* slot));

@@ -37,8 +37,11 @@ class Storage final : public Counted {
 
   void* data_;
   size_t bytes_, capacity_;
-  detail::BudgetNode* budget_;
-  std::function<void()>* release_ = nullptr;
+  union {
+    detail::BudgetNode* budget_;      // of bytes from the pool
+    std::function<void()>* release_;  // of borrowed bytes
+  };
 };
+static_assert(sizeof(Storage) == 64);
 
 }  // namespace tenure::memory

@@ -1,0 +1,113 @@
+// The tables of the ledger, shared by what writes them (ledger.cc) and what reads them (ledger_read.cc). Nobody else includes this.
+#pragma once
+
+#include <mutex>
+#include <unordered_map>
+
+#include "memory/ledger.h"
+
+namespace tenure::memory::detail {
+
+inline constexpr uint32_t kIndexBits = 20, kIndexMask = (1u << kIndexBits) - 1, kUnused = ~0u;
+
+// Counts of one account in two parts: what the thread that made the account did (plain adds, that thread alone writes them) and what
+// all others did (locked adds). Their sum has meaning.
+struct alignas(64) Row {
+  struct Counts {
+    std::atomic<int64_t> live{0}, allocations{0}, released{0};  // live buffers: allocations - released
+  };
+  Counts own;
+  std::atomic<int64_t> peak{0};
+  std::atomic<AccountId> id{kUnused};  // whose row this is now
+  std::atomic<uint32_t> owner{0};      // the token of the thread that made it
+  uint32_t generation = 0;             // of the last account here
+  AccountId parent = 0;
+  NameId name = 0;
+  alignas(64) Counts others;
+
+  void add(int64_t bytes, int64_t allocations, int64_t released) noexcept {
+    auto plain = [](std::atomic<int64_t>& n, int64_t d) { n.store(n.load(std::memory_order_relaxed) + d, std::memory_order_relaxed); };
+    auto locked = [](std::atomic<int64_t>& n, int64_t d) { n.fetch_add(d, std::memory_order_relaxed); };
+    auto each = [&](Counts& c, auto add_to) {
+      add_to(c.live, bytes);
+      if (allocations) add_to(c.allocations, allocations);
+      if (released) add_to(c.released, released);
+    };
+    if (owner.load(std::memory_order_relaxed) == thread_state.token) each(own, plain);
+    else each(others, locked);
+  }
+  void raise_peak() noexcept {
+    if (int64_t now = live(); now > peak.load(std::memory_order_relaxed)) peak.store(now, std::memory_order_relaxed);
+  }
+  int64_t live() const noexcept { return own.live.load(std::memory_order_relaxed) + others.live.load(std::memory_order_relaxed); }
+  int64_t allocations() const noexcept {
+    return own.allocations.load(std::memory_order_relaxed) + others.allocations.load(std::memory_order_relaxed);
+  }
+  int64_t released() const noexcept { return own.released.load(std::memory_order_relaxed) + others.released.load(std::memory_order_relaxed); }
+  int64_t count() const noexcept { return allocations() - released(); }
+  bool used() const noexcept { return id.load(std::memory_order_relaxed) != kUnused; }
+};
+
+struct Name {
+  std::string text;
+  bool owned = false;  // by an object that may die
+  bool alive = false;  // its owner lives
+  bool used = false;
+};
+
+inline constexpr size_t kChunk = 1024, kChunks = 1024;
+
+struct Table {
+  std::mutex mutex;
+  std::atomic<Row*> chunks[kChunks] = {};
+  size_t next = 1;  // first index never used
+  std::vector<AccountId> free;
+  std::unordered_map<uint64_t, AccountId> children;
+  std::vector<Name> names{1};
+  std::vector<NameId> free_names;
+  std::unordered_map<std::string, NameId> interned;
+  size_t dead_names = 0, sweep_at = 256;
+  std::vector<std::pair<const char*, Reclaimer>> reclaimers;
+
+  // Process totals.
+  std::atomic<int64_t> live{0}, peak{0}, capacity{0};
+  std::atomic<uint64_t> next_birth{1};
+  std::atomic<int64_t> limit{0};
+  std::vector<int64_t> peak_rows;  // live bytes by account at the last recorded peak
+  std::atomic<int64_t> peak_recorded{0};
+  // Deltas of threads that ended are folded into live by their key's destructor.
+
+  // The row at an id's place, whoever has it now.
+  Row& row(AccountId id) noexcept { return chunks[(id & kIndexMask) / kChunk].load(std::memory_order_acquire)[(id & kIndexMask) % kChunk]; }
+  // The account's own row, or null if it was recycled (or never was).
+  Row* find(AccountId id) noexcept {
+    Row* chunk = chunks[(id & kIndexMask) / kChunk].load(std::memory_order_acquire);
+    if (!chunk) return nullptr;
+    Row& r = chunk[(id & kIndexMask) % kChunk];
+    return r.id.load(std::memory_order_relaxed) == id ? &r : nullptr;
+  }
+  Table() {
+    chunks[0] = new Row[kChunk];
+    row(0).id = 0;
+    row(0).owner = 1;  // the first thread that registers
+  }
+};
+
+/// Made at first use, never destroyed: tensors may die after main.
+Table& table() noexcept;
+
+/// Threads with an unpublished delta, so that totals are exact.
+struct Registered {
+  std::mutex mutex;
+  std::vector<detail::ThreadState*> threads;
+  uint32_t next_token = 1;
+};
+Registered& registered();
+
+/// The breakdown at the peak, taken when live bytes start to fall from a new high.
+void record_peak(Table& t, int64_t peak);
+/// Rounded bytes that threads have not added to the process total.
+int64_t unpublished_capacity();
+std::string path_locked(Table& t, AccountId id);
+
+}  // namespace tenure::memory::detail
