@@ -157,6 +157,29 @@ TEST(FunctionState, ARefusedBudgetLeavesVariablesUnchanged) {
   EXPECT_NE(w.value().to_vector<float>(), before);
 }
 
+// A kernel that fails at run time (an index out of range) comes after the assignments of the trace: none of them has happened.
+TEST(FunctionState, AKernelThatFailsLeavesVariablesUnchanged) {
+  Variable count(Tensor::from({1.0f, 2.0f, 3.0f}), "count"), seen(Tensor::from({5.0f, 5.0f, 5.0f}), "seen");
+  Tensor table = Tensor::from({10.0f, 20.0f, 30.0f});
+  Function f([&](Tensor i, Tensor x) {
+    count.assign(count.value() + x);
+    Tensor picked = take(table, i, 0);  // fails for an index that is not there
+    seen.assign(count.value() * 2.0f);                 // read again after the write
+    Tensor more = take(table, i, 0) + sum(count.value());
+    return picked + more;
+  });
+  Tensor one = Tensor::from({1.0f, 1.0f, 1.0f});
+  f(Tensor::from({0, 1, 2}), one);
+  EXPECT_EQ(count.value().to_vector<float>(), (std::vector<float>{2, 3, 4}));
+  EXPECT_EQ(seen.value().to_vector<float>(), (std::vector<float>{4, 6, 8}));
+  EXPECT_THROW(f(Tensor::from({0, 1, 7}), one), Error);
+  EXPECT_EQ(count.value().to_vector<float>(), (std::vector<float>{2, 3, 4}));
+  EXPECT_EQ(seen.value().to_vector<float>(), (std::vector<float>{4, 6, 8}));
+  f(Tensor::from({2, 1, 2}), one);
+  EXPECT_EQ(count.value().to_vector<float>(), (std::vector<float>{3, 4, 5}));
+  EXPECT_EQ(f.traces(), 1);
+}
+
 TEST(FunctionState, PredictBesideAWriterSeesWholeTensors) {
   constexpr int64_t n = 4096;
   Variable v(zeros({n}), "v");

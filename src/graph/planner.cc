@@ -16,6 +16,7 @@ class Executable::Planner {
   void run() {
     copy_overwritten_reads();
     find_aliases();
+    sink_updates();
     find_lifetimes();
     settle_writes();
     settle_outputs();
@@ -91,6 +92,49 @@ class Executable::Planner {
     }
   }
 
+  // A kernel that may fail when it runs. Elementwise steps, groups of them and copies cannot.
+  bool may_fail(size_t i) const { return g_.nodes[i].op && !g_.nodes[i].op->tile && !is_view_[i]; }
+
+  // Steps that only bring new values of variables go behind the last step that may fail, so that they can write in place:
+  // a call that fails has changed no variable. What cannot go there is written to the arena and copied at the end.
+  void sink_updates() {
+    size_t n = g_.nodes.size();
+    safe_from_ = 0;
+    for (size_t i = 0; i < n; ++i)
+      if (may_fail(i)) safe_from_ = i + 1;
+    std::vector<char> written(g_.values.size(), 0), pinned(g_.values.size(), 0), sinks(n, 0);
+    for (ValueId w : g_.writes)
+      if (w >= 0) written[at(root_[at(w)])] = 1;
+    bool any = false;
+    for (size_t i = n; i-- > 0;) {
+      const GraphNode& node = g_.nodes[i];
+      bool brings = i < safe_from_ && !may_fail(i) && !is_view_[i];
+      for (ValueId v : node.out) brings = brings && !pinned[at(v)];
+      if (brings) brings = std::any_of(node.out.begin(), node.out.end(), [&](ValueId v) { return written[at(v)]; });
+      sinks[i] = brings;
+      any = any || brings;
+      if (!brings && i < safe_from_)
+        for (ValueId v : node.in) pinned[at(v)] = pinned[at(root_[at(v)])] = 1;
+    }
+    if (!any) return;
+    std::vector<size_t> order;
+    for (size_t i = 0; i < safe_from_; ++i)
+      if (!sinks[i]) order.push_back(i);
+    size_t early = order.size();
+    for (size_t i = 0; i < n; ++i)
+      if (i >= safe_from_ || sinks[i]) order.push_back(i);
+    safe_from_ = early;
+    std::vector<GraphNode> nodes;
+    std::vector<char> views;
+    for (size_t i : order) {
+      for (ValueId v : g_.nodes[i].out) value(v).node = static_cast<int32_t>(nodes.size());
+      views.push_back(is_view_[i]);
+      nodes.push_back(std::move(g_.nodes[i]));
+    }
+    g_.nodes = std::move(nodes);
+    is_view_ = std::move(views);
+  }
+
   void find_lifetimes() {
     size_t n = g_.values.size();
     first_.assign(n, -1), last_.assign(n, -1), leaves_.assign(n, 0);
@@ -146,6 +190,7 @@ class Executable::Planner {
       ValueId r = root_[at(w)];
       bool direct = computed(r) && shift_[at(w)] == 0 && !placed_[at(r)] && !leaves_[at(r)] && g_.spec(r).bytes() == g_.spec(w).bytes();
       ValueId read = g_.reads[k];
+      if (direct && static_cast<size_t>(first_[at(r)]) < safe_from_) direct = false;
       if (direct && read >= 0) {
         int32_t made = first_[at(r)];
         if (last_[at(read)] > made) direct = false;
@@ -336,6 +381,7 @@ class Executable::Planner {
   std::vector<int32_t> first_, last_, buffer_of_, scratch_;
   std::vector<Location> place_;
   std::vector<Placed> buffers_;
+  size_t safe_from_ = 0;  // from this node on nothing fails: variables may be written
 };
 
 Executable::Executable(Graph graph, Graph replay, std::string name)
