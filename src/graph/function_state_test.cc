@@ -164,7 +164,7 @@ TEST(FunctionState, AKernelThatFailsLeavesVariablesUnchanged) {
   Function f([&](Tensor i, Tensor x) {
     count.assign(count.value() + x);
     Tensor picked = take(table, i, 0);  // fails for an index that is not there
-    seen.assign(count.value() * 2.0f);                 // read again after the write
+    seen.assign(count.value() * 2.0f);  // read again after the write
     Tensor more = take(table, i, 0) + sum(count.value());
     return picked + more;
   });

@@ -267,5 +267,27 @@ TEST(FunctionPasses, CommonWorkIsDoneOnceAndDeadWorkNever) {
   EXPECT_LE(p.instructions, 2u) << p.text;
 }
 
+// ---- padding that the kernel does ----------------------------------------------------------------------------------------------------
+
+TEST(FunctionPasses, ZerosAroundAnImageBecomeTheKernelsOwnPadding) {
+  Tensor x = filled({2, 9, 8, 4}, -0.5f), w = filled({3, 3, 4, 6}, -0.4f), d = filled({3, 2, 6, 1}, -0.1f);
+  auto model = [&](Tensor in) {
+    Tensor y = relu(conv2d(pad(in, {{0, 0}, {2, 1}, {0, 3}, {0, 0}}), w, {.strides = 2}));
+    y = relu(depthwise_conv2d(pad(y, {{0, 0}, {1, 1}, {1, 0}, {0, 0}}), d));
+    return max_pool2d(pad(y, {{0, 0}, {0, 1}, {1, 0}, {0, 0}}), {.pool_size = 2, .strides = 2});
+  };
+  Function f(model);
+  expect_near(f(x), model(x));
+  EXPECT_EQ(f.plans()[0].text.find("pad"), std::string::npos) << f.plans()[0].text;
+}
+
+TEST(FunctionPasses, PaddingStaysWhereAPoolWouldSeeTheZeros) {
+  Tensor x = filled({1, 4, 4, 2}, -2);
+  Function f([](Tensor in) { return max_pool2d(pad(in, {{0, 0}, {1, 1}, {1, 1}, {0, 0}}), {.pool_size = 2, .strides = 1}); });
+  Tensor y = f(x);
+  EXPECT_EQ(y.to_vector<float>()[0], 0.0f);  // the corner's window sees three zeros
+  EXPECT_NE(f.plans()[0].text.find("pad"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace tenure

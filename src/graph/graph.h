@@ -66,6 +66,8 @@ void eliminate_dead(Graph& g);
 void fold_constants(Graph& g);
 void merge_common(Graph& g);
 void simplify(Graph& g);
+/// Zeros added before a convolution (or, of values that are not negative, before a max pooling) become its own padding.
+void fold_pads(Graph& g);
 /// conv/matmul + bias + activation (+ residual) into one node.
 void fuse_epilogues(Graph& g);
 /// Elementwise neighbours into tile groups.

@@ -188,6 +188,8 @@ void optimize(Graph& g) {
   eliminate_dead(g);
   fuse_epilogues(g);
   eliminate_dead(g);
+  fold_pads(g);
+  eliminate_dead(g);
   fuse_tiles(g);
 }
 

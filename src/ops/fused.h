@@ -55,6 +55,28 @@ void fields(V& v, ConvAttrs& a) {
   v("strides", a.strides), v("padding", a.padding), v("dilation", a.dilation), v("groups", a.groups), v("pads", a.pads), fields(v, a.epilogue);
 }
 
+/// max_pool2d, average_pool2d.
+struct PoolAttrs {
+  std::vector<int64_t> pool_size{2, 2}, strides{2, 2};
+  std::string padding = "valid";  ///< valid, same, or explicit (what was added counts for nothing): then `pads`
+  std::vector<int64_t> pads;      ///< top, bottom, left, right; each smaller than the window
+};
+template <class V>
+void fields(V& v, PoolAttrs& a) {
+  v("pool_size", a.pool_size), v("strides", a.strides), v("padding", a.padding), v("pads", a.pads);
+}
+
+/// pad: `pads` are before and after for each axis in turn.
+struct PadAttrs {
+  std::vector<int64_t> pads;
+  std::string mode = "constant";
+  double value = 0;
+};
+template <class V>
+void fields(V& v, PadAttrs& a) {
+  v("pads", a.pads), v("mode", a.mode), v("value", a.value);
+}
+
 /// batch_normalization (inference, last axis): inputs x, mean, variance, then scale if `scale`, then offset if `offset`.
 struct BatchNormAttrs {
   double epsilon = 1e-3;
@@ -65,7 +87,7 @@ void fields(V& v, BatchNormAttrs& a) {
   v("epsilon", a.epsilon), v("scale", a.scale), v("offset", a.offset);
 }
 
-extern const Op matmul_op, linear_op, conv2d_op, depthwise_conv2d_op, batch_normalization_op;
+extern const Op matmul_op, linear_op, conv2d_op, depthwise_conv2d_op, batch_normalization_op, max_pool_op, pad_op;
 
 /// The kernel's name of an activation that can stand in an epilogue, or null. Names are Keras' ("relu", "silu", "gelu": the exact one, ...) and
 /// "gelu_tanh", "square", "abs", "sqrt", "exp".

@@ -1,5 +1,6 @@
 // tile, repeat, flip and pad: every output row has a source row found by arithmetic on its indices. Nothing here owns anything.
 #include "ops/box.h"
+#include "ops/fused.h"
 #include "ops/helpers.h"
 #include "ops/shape_ops.h"
 
@@ -145,17 +146,6 @@ const Op flip_op = {
 
 enum class PadMode : uint8_t { constant, reflect, symmetric, edge };
 
-// pads: before and after for each axis in turn.
-struct PadAttrs {
-  std::vector<int64_t> pads;
-  std::string mode = "constant";
-  double value = 0;
-};
-template <class V>
-void fields(V& v, PadAttrs& a) {
-  v("pads", a.pads), v("mode", a.mode), v("value", a.value);
-}
-
 PadMode mode_of(std::string_view name) noexcept {
   return name == "reflect" ? PadMode::reflect : name == "symmetric" ? PadMode::symmetric : name == "edge" ? PadMode::edge : PadMode::constant;
 }
@@ -236,6 +226,8 @@ Tensors pad_grad(const Grad& g) {
   return {slice(g.dy(), start, std::vector<int64_t>(x.begin(), x.end()))};
 }
 
+}  // namespace
+
 const Op pad_op = {
     .name = "pad",
     .infer = infer_pad,
@@ -246,6 +238,8 @@ const Op pad_op = {
                   | f64[2,3] ; {"pads": [2,1,0,3], "mode": "symmetric"} | f64[2,3] ; {"pads": [2,1,0,5], "mode": "edge"}
                   | f32[0,2] ; {"pads": [1,1,0,1]} | f32[1,3,3,5] ; {"pads": [0,0,1,1,0,2,0,0]} | i32[2] ; {"pads": [1,1], "value": 7})",
 };
+
+namespace {
 
 template <class T>
 void add_mapped(const PadGradAttrs& a, const Shape& y, const T* dy, T* dx) noexcept {

@@ -10,15 +10,6 @@ namespace {
 
 using kernels::Pool2DDesc;
 
-struct PoolAttrs {
-  std::vector<int64_t> pool_size{2, 2}, strides{2, 2};
-  std::string padding = "valid";
-};
-template <class V>
-void fields(V& v, PoolAttrs& a) {
-  v("pool_size", a.pool_size), v("strides", a.strides), v("padding", a.padding);
-}
-
 // Of a gradient: the pooling, and the shape of its input.
 struct PoolGradAttrs {
   PoolAttrs pool;
@@ -38,6 +29,8 @@ Pool2DDesc describe(const Shape& x, const PoolAttrs& a) noexcept {
     const int64_t h = kernels::same_padding(d.h, d.kh, d.stride_h, 1), w = kernels::same_padding(d.w, d.kw, d.stride_w, 1);
     d.pad_top = h / 2, d.pad_bottom = h - h / 2;
     d.pad_left = w / 2, d.pad_right = w - w / 2;
+  } else if (a.padding == "explicit") {
+    d.pad_top = a.pads[0], d.pad_bottom = a.pads[1], d.pad_left = a.pads[2], d.pad_right = a.pads[3];
   }
   return d;
 }
@@ -47,14 +40,18 @@ bool empty(const Pool2DDesc& d) noexcept { return d.n == 0 || d.h == 0 || d.w ==
 Shape pooled(std::string_view op, const Spec& x, const PoolAttrs& a) {
   check(x.dtype == float32 || x.dtype == float64, Code::DType, "{}: expected float32 or float64, got {}", op, x);
   check(x.shape.rank() == 4, Code::Shape, "{}: expected [batch, height, width, channels], got {}", op, x);
-  check(a.padding == "valid" || a.padding == "same", Code::InvalidArgument, "{}: expected padding valid or same, got '{}'", op, a.padding);
+  const bool given = a.padding == "explicit";
+  check(a.padding == "valid" || a.padding == "same" || (given && a.pads.size() == 4), Code::InvalidArgument,
+        "{}: expected padding valid or same, got '{}'", op, a.padding);
   check(a.pool_size.size() == 2 && a.strides.size() == 2 && std::min({a.pool_size[0], a.pool_size[1], a.strides[0], a.strides[1]}) >= 1,
         Code::InvalidArgument, "{}: expected two window sizes and two strides >= 1, got [{}] and [{}]", op, fmt::join(a.pool_size, ", "),
         fmt::join(a.strides, ", "));
   Shape y = x.shape;
   for (int i = 1; i < 3; ++i) {
-    const int64_t k = a.pool_size[static_cast<size_t>(i - 1)], s = a.strides[static_cast<size_t>(i - 1)], n = y[i];
-    if (n < 0) continue;
+    const int64_t k = a.pool_size[static_cast<size_t>(i - 1)], s = a.strides[static_cast<size_t>(i - 1)];
+    if (y[i] < 0) continue;
+    const size_t side = static_cast<size_t>(2 * (i - 1));
+    const int64_t n = y[i] + (given ? a.pads[side] + a.pads[side + 1] : 0);
     check(a.padding == "same" || n >= k || n == 0, Code::Shape, "{}: a window of {} does not fit axis {} of {}", op, k, i, x);
     y[i] = a.padding == "same" ? (n + s - 1) / s : n < k ? 0 : (n - k) / s + 1;
   }
@@ -90,6 +87,8 @@ Status run_max_pool(const Run& r) noexcept {
   });
 }
 
+}  // namespace
+
 const Op max_pool_op = {
     .name = "max_pool2d",
     .infer = [](Infer& c) { c.output(pooled("max_pool2d", c.x(0), c.attr<PoolAttrs>()), c.dtype(0)); },
@@ -104,6 +103,8 @@ const Op max_pool_op = {
                   | f64[2,5,4,2] ; {"pool_size": [2,3], "strides": [1,2]} | f32[0,4,4,3] | f32[2,0,4,3]
                   | f32[1,17,17,2] ; {"pool_size": [17,17], "strides": [1,1]} | f32[1,1,9,4] ; {"pool_size": [1,2], "strides": [1,2]})",
 };
+
+namespace {
 
 // The same with the places of the maxima.
 const Op max_pool_places_op = {
