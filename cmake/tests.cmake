@@ -1,12 +1,16 @@
 # One test program a folder of src, one for tests/. Each ends every test with memory::expect_empty() through the listener.
 find_package(GTest REQUIRED)
+set(TENURE_TEST_TIMEOUT 600)
+if(TENURE_SANITIZE)
+  set(TENURE_TEST_TIMEOUT 3000)
+endif()
 function(tenure_test name)
   add_executable(${name} ${ARGN})
   target_link_libraries(${name} PRIVATE tenure_internal GTest::gtest GTest::gmock)
   target_compile_definitions(${name} PRIVATE TENURE_SOURCE_DIR="${CMAKE_SOURCE_DIR}" TENURE_BINARY_DIR="${CMAKE_BINARY_DIR}")
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
   add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES ENVIRONMENT "OMP_WAIT_POLICY=passive" TIMEOUT 600)
+  set_tests_properties(${name} PROPERTIES ENVIRONMENT "OMP_WAIT_POLICY=passive" TIMEOUT ${TENURE_TEST_TIMEOUT})
 endfunction()
 
 foreach(layer IN LISTS TENURE_LAYERS)

@@ -3,9 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cmath>
-#include <condition_variable>
 #include <cstring>
 #include <ostream>
 
@@ -290,43 +288,43 @@ void VariableBody::set_category(memory::Category c) noexcept {
   value_->storage()->set_category(c);
 }
 
-namespace {
-std::condition_variable& write_done() {
-  static auto* c = new std::condition_variable;  // shared by all Variables: waiting is rare
-  return *c;
+std::unique_lock<std::mutex> VariableBody::settled() const {
+  std::unique_lock lock(mutex_);
+  while (writing_.load(std::memory_order_relaxed) != 0) {
+    lock.unlock();
+    writing_.wait(1);
+    lock.lock();
+  }
+  return lock;
 }
-}  // namespace
 
 Tensor VariableBody::read() const {
-  std::unique_lock lock(mutex_);
-  while (writing_) write_done().wait_for(lock, std::chrono::milliseconds(1));
+  const auto lock = settled();
   return value_.tensor();
 }
 
 std::byte* VariableBody::begin_write(const Tensor& mine) {
-  std::unique_lock lock(mutex_);
-  while (writing_) write_done().wait_for(lock, std::chrono::milliseconds(1));
+  const auto lock = settled();
   TensorBody* own = value_.get();
   bool alone = own == mine.body() && own->refs() == kOwner + kUser && own->storage()->refs() == kOwner && !own->storage()->borrowed();
   if (!alone) return nullptr;
-  writing_ = true;
+  writing_.store(1, std::memory_order_relaxed);
   return own->data();
 }
 
 void VariableBody::end_write() noexcept {
   {
     std::lock_guard lock(mutex_);
-    writing_ = false;
+    touched();  // before the new bytes can be read: they never go with an old version
+    writing_.store(0);
   }
-  touched();
-  write_done().notify_all();
+  writing_.notify_all();
 }
 
 void VariableBody::replace(Tensor value) {
   Held held(std::move(value));
   {
-    std::unique_lock lock(mutex_);
-    while (writing_) write_done().wait_for(lock, std::chrono::milliseconds(1));
+    const auto lock = settled();
     std::swap(value_, held);
   }
   touched();
@@ -340,13 +338,11 @@ void VariableBody::write(Tensor value) {
     return replace(adopt(new TensorBody(spec_, b->take_storage(), 0)));
   }
   {
-    std::unique_lock lock(mutex_);
-    while (writing_) write_done().wait_for(lock, std::chrono::milliseconds(1));
+    const auto lock = settled();
     TensorBody* own = value_.get();
     bool alone = own->refs() == kOwner && own->storage()->refs() == kOwner && !own->storage()->borrowed();
     if (alone && own->storage() != b->storage()) {
       std::memcpy(own->data(), b->data(), spec_.bytes());
-      lock.unlock();
       return touched();
     }
   }

@@ -40,10 +40,12 @@ class VariableBody final : public memory::Counted {
 
  private:
   ~VariableBody() override = default;
+  /// The lock, taken while nobody writes in place.
+  std::unique_lock<std::mutex> settled() const;
 
   Spec spec_;
-  mutable std::mutex mutex_;  // around value_ and writing_ only; never held while a tensor is freed
-  bool writing_ = false;
+  mutable std::mutex mutex_;     // around value_ and changes of writing_ only; never held while a tensor is freed
+  std::atomic<int> writing_{0};  // 1 between begin_write and end_write
   Held value_;
   std::atomic<uint64_t> version_{1};
   std::atomic<bool> trainable_;

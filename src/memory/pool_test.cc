@@ -8,12 +8,7 @@
 #include "memory/pool.h"
 #include "memory/slab.h"
 #include "memory/test_owner.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define TENURE_SANITIZED 1
-#else
-#define TENURE_SANITIZED 0
-#endif
+#include "sanitizer.h"
 
 namespace tenure::memory {
 namespace {
@@ -63,7 +58,7 @@ TEST(Pool, BlocksAreAlignedDisjointAndKeepTheirBytes) {
 }
 
 TEST(Pool, FreedOnAnotherThreadComesBackToTheProcess) {
-  if (TENURE_SANITIZED) GTEST_SKIP() << "the sanitizer's own allocator gives the blocks";
+  if (kAddressSanitizer) GTEST_SKIP() << "under AddressSanitizer blocks come from its allocator";
   for (int round = 0; round < 50; ++round) {
     std::vector<void*> blocks;
     size_t capacity = 0;
@@ -77,7 +72,7 @@ TEST(Pool, FreedOnAnotherThreadComesBackToTheProcess) {
 }
 
 TEST(Pool, ResidentMemoryFollowsLiveMemory) {
-  if (TENURE_SANITIZED) GTEST_SKIP() << "the sanitizer's own allocator gives the blocks";
+  if (kSanitized) GTEST_SKIP() << "a sanitizer's allocator and shadow decide what is resident";
   for (size_t bytes : {size_t{2000}, size_t{256} << 10, size_t{5} << 20}) {
     trim();
     size_t base = resident().total;
@@ -98,7 +93,7 @@ TEST(Pool, ResidentMemoryFollowsLiveMemory) {
 }
 
 TEST(Pool, ASparseSurvivorDoesNotPinSpans) {
-  if (TENURE_SANITIZED) GTEST_SKIP() << "the sanitizer's own allocator gives the blocks";
+  if (kSanitized) GTEST_SKIP() << "a sanitizer's allocator and shadow decide what is resident";
   trim();
   size_t base = resident().total;
   std::vector<HeldOf<Storage>> all, survivors;
@@ -114,7 +109,7 @@ TEST(Pool, ASparseSurvivorDoesNotPinSpans) {
 }
 
 TEST(Pool, TrimTellsWhatItGaveBack) {
-  if (TENURE_SANITIZED) GTEST_SKIP() << "the sanitizer's own allocator gives the blocks";
+  if (kAddressSanitizer) GTEST_SKIP() << "under AddressSanitizer blocks come from its allocator";
   trim();
   {
     HeldOf<Storage> s = bytes_of(8 << 20);

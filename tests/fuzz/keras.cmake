@@ -20,8 +20,7 @@ endif()
 if(TENURE_ONEDNN)
   target_link_libraries(fuzz_keras PRIVATE DNNL::dnnl)
 endif()
-# Its seeds are the model files of the tests.
-file(GLOB keras_seeds ${PROJECT_SOURCE_DIR}/tests/reference/*.keras)
+# Its seeds are the model files of the tests: whole, and taken apart by fuzz_corpus.
 file(MAKE_DIRECTORY ${corpus}/keras)
-file(COPY ${keras_seeds} DESTINATION ${corpus}/keras)
-list(APPEND runs COMMAND fuzz_keras -max_total_time=${FUZZ_SECONDS} -max_len=65536 -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 ${corpus}/keras)
+file(COPY ${models} DESTINATION ${corpus}/keras)
+list(APPEND runs COMMAND fuzz_keras -max_total_time=${FUZZ_SECONDS} -max_len=98304 -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 ${corpus}/keras)

@@ -1,12 +1,14 @@
-// Writes seeds for the fuzzers: make_corpus FOLDER.
+// Writes seeds for the fuzzers: make_corpus FOLDER [MODEL.keras ...].
 #include <hdf5.h>
 #include <zlib.h>
 
+#include <cstring>
 #include <filesystem>
 #include <vector>
 
 #include "files/hdf5_write.h"
 #include "files/npy.h"
+#include "files/zip.h"
 
 using namespace tenure;
 using namespace tenure::files;
@@ -62,12 +64,22 @@ void save(const std::string& path, std::string_view text) {
   write_file_atomically(path, [&](FileSink& sink) { sink.write(text); });
 }
 
+/// A model file as fuzz_keras takes it apart: the length of config.json, its text, the weights. No checksum stops a changed byte.
+void model_parts(const std::string& folder, const std::string& path) {
+  const ZipFile zip(Bytes::map(path));
+  const Bytes config = zip.read("config.json"), weights = zip.read("model.weights.h5");
+  const auto length = static_cast<uint32_t>(config.size());
+  std::string text(sizeof length, '\0');
+  std::memcpy(text.data(), &length, sizeof length);
+  save(folder + "/" + std::filesystem::path(path).stem().string(), text.append(config.text()).append(weights.text()));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) return 2;
+  if (argc < 2) return 2;
   const std::string folder = argv[1];
-  for (const char* reader : {"zip", "hdf5", "npy", "idx"}) std::filesystem::create_directories(folder + "/" + reader);
+  for (const char* reader : {"zip", "hdf5", "npy", "idx", "keras"}) std::filesystem::create_directories(folder + "/" + reader);
   save(folder + "/hdf5/small", small_hdf5().text());
   chunked_hdf5(folder + "/hdf5/chunks", false);
   chunked_hdf5(folder + "/hdf5/latest", true);
@@ -90,5 +102,6 @@ int main(int argc, char** argv) {
   const std::string idx = "\0\0\xb\2\0\0\0\1\0\0\0\2abcd"s;
   save(folder + "/idx/plain", idx);
   gzip(folder + "/idx/gzip", idx);
+  for (int i = 2; i < argc; ++i) model_parts(folder + "/keras", argv[i]);
   return 0;
 }
