@@ -37,7 +37,9 @@ nlohmann::json live_peers() {
   if (!std::filesystem::exists(script) || !std::filesystem::exists(python))
     throw Error(Code::NotFound, "demo --peers: run `tools/setup python` first; there is no " + python.string());
   Progress bar("measuring TensorFlow");
-  auto result = nlohmann::json::parse(capture(shell_word(python.string()) + " " + shell_word(script) + " 2>/dev/null"));
+  std::string said = capture(shell_word(python.string()) + " " + shell_word(script));
+  size_t at = said.rfind("\n{");  // the figures are the last line; TensorFlow's own words may stand before it
+  auto result = nlohmann::json::parse(at == std::string::npos ? said : said.substr(at));
   bar.finish("TensorFlow " + result.value("version", std::string("?")));
   return result;
 }
