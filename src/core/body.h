@@ -35,10 +35,13 @@ class TensorBody final : public memory::Counted {
   Node* node() const noexcept { return node_.get(); }
   uint32_t index() const noexcept { return index_; }
   uint64_t trace_id() const noexcept { return trace_; }
-  /// A C++ number: takes the other operand's dtype. Its exact value is number().
+  /// A C++ number: takes the other operand's dtype.
   bool weak() const noexcept { return flags_ & 1; }
+  /// The number's exact value is known: number(). In a trace the argument of a call is weak and its value is not known.
+  bool exact() const noexcept { return flags_ & 2; }
   double number() const noexcept { return number_; }
-  void set_number(double v) noexcept { flags_ |= 1, number_ = v; }
+  void set_number(double v) noexcept { flags_ |= 3, number_ = v; }
+  void set_weak() noexcept { flags_ |= 1; }
   /// Nobody else can see the buffer: one handle, no owner, and the body is the Storage's one owner.
   bool sole() const noexcept { return refs() == kUser && storage_ && storage_->refs() == kOwner && !storage_->borrowed(); }
   /// Moves the storage out of a body that is about to die.

@@ -15,18 +15,19 @@ namespace {
 
 struct Signature {
   std::vector<Spec> specs;
+  std::vector<char> weak;  // by argument: a C++ number, which takes the dtype of what it meets
   std::vector<std::string> statics;
   int8_t training = -1;
 
   bool matches(std::span<const Tensor> args, const std::vector<std::string>& s, int8_t t) const {
     if (args.size() != specs.size() || training != t || s != statics) return false;
     for (size_t i = 0; i < specs.size(); ++i)
-      if (!(args[i].body()->spec() == specs[i])) return false;
+      if (!(args[i].body()->spec() == specs[i]) || args[i].body()->weak() != (weak[i] != 0)) return false;
     return true;
   }
   std::string text() const {
     std::string out = "(";
-    for (size_t i = 0; i < specs.size(); ++i) out += (i ? ", " : "") + to_string(specs[i]);
+    for (size_t i = 0; i < specs.size(); ++i) out += (i ? ", " : "") + to_string(specs[i]) + (weak[i] ? " number" : "");
     for (const std::string& s : statics) out += ", Static " + s;
     return out + ")" + (training < 0 ? "" : training ? ", training" : ", inference");
   }
@@ -60,10 +61,11 @@ class FunctionBody final : public Counted {
 
   Plan prepare(const std::vector<Spec>& specs, const std::vector<std::string>& statics, const void* const* values) {
     memory::Enter at(name_.id());
-    Signature s{specs, statics, training_now()};
+    Signature s{specs, std::vector<char>(specs.size(), 0), statics, training_now()};
     std::lock_guard lock(mutex_);
     for (auto it = entries_.begin(); it != entries_.end(); ++it)
-      if (it->signature.specs == specs && it->signature.statics == statics && it->signature.training == s.training) return plan_of(*it);
+      if (it->signature.specs == specs && it->signature.weak == s.weak && it->signature.statics == statics && it->signature.training == s.training)
+        return plan_of(*it);
     make(std::move(s), values);
     return plan_of(entries_.front());
   }
@@ -114,7 +116,7 @@ class FunctionBody final : public Counted {
       return it->executable;
     }
     Signature s;
-    for (const Tensor& t : args) s.specs.push_back(t.spec());
+    for (const Tensor& t : args) s.specs.push_back(t.spec()), s.weak.push_back(t.body()->weak());
     s.statics = statics;
     s.training = training;
     make(std::move(s), values);
@@ -125,7 +127,7 @@ class FunctionBody final : public Counted {
     bool first = traces_ == 0;
     if (traces_ >= 8 && traces_ % 8 == 0 && !entries_.empty()) warn(s);
     HideTapes hide;  // an outer tape sees the replay, not the tracing
-    Graph graph = trace_graph([&](const Tensors& args) { return f_(args, s.statics, values); }, s.specs, first);
+    Graph graph = trace_graph([&](const Tensors& args) { return f_(args, s.statics, values); }, s.specs, s.weak, first);
     Graph replay = graph;
     ++traces_;
     {
@@ -153,7 +155,7 @@ class FunctionBody final : public Counted {
     std::string what = "the number of arguments changes";
     if (last.specs.size() == s.specs.size()) {
       for (size_t i = 0; i < s.specs.size(); ++i)
-        if (!(s.specs[i] == last.specs[i])) {
+        if (!(s.specs[i] == last.specs[i]) || s.weak[i] != last.weak[i]) {
           what = fmt::format("argument {} was {} and is now {}; pad it to few sizes", i, last.specs[i], s.specs[i]);
           break;
         }

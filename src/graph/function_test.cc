@@ -267,6 +267,16 @@ TEST(FunctionPasses, CommonWorkIsDoneOnceAndDeadWorkNever) {
   EXPECT_LE(p.instructions, 2u) << p.text;
 }
 
+TEST(Function, ANumberTakesTheDtypeOfWhatItMeetsAlsoInATrace) {
+  Function f([](Tensor x, Tensor k) { return concatenate({x * k, x + k}, 0); });
+  for (DType dtype : {bfloat16, float16, float64, float32}) {
+    Tensor x = cast(Tensor::from({1.0f, 2.0f}), dtype);
+    EXPECT_EQ(Tensor(f(x, 3)).dtype(), dtype);
+    EXPECT_EQ(cast(f(x, 0.5), float32).to_vector<float>(), (std::vector<float>{0.5f, 1.0f, 1.5f, 2.5f}));
+    EXPECT_EQ(Tensor(f(x, cast(scalar(2), dtype))).dtype(), dtype);
+  }
+}
+
 // ---- padding that the kernel does ----------------------------------------------------------------------------------------------------
 
 TEST(FunctionPasses, ZerosAroundAnImageBecomeTheKernelsOwnPadding) {

@@ -75,8 +75,9 @@ void fuse_tiles(Graph& g);
 /// All of them, in order.
 void optimize(Graph& g);
 
-/// Runs `f` with traced tensors of `inputs` specs and records what it does. Numbers of traces so far tells a second trace.
+/// Runs `f` with traced tensors of `inputs` specs (`weak`: those that stand for C++ numbers) and records what it does. A second trace may not make
+/// Variables.
 class Trace;
-Graph trace_graph(const std::function<Tensors(const Tensors&)>& f, const std::vector<Spec>& inputs, bool first);
+Graph trace_graph(const std::function<Tensors(const Tensors&)>& f, const std::vector<Spec>& inputs, const std::vector<char>& weak, bool first);
 
 }  // namespace tenure

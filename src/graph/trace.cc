@@ -119,11 +119,13 @@ class Tracer final : public TraceRecorder {
 
 }  // namespace
 
-Graph trace_graph(const std::function<Tensors(const Tensors&)>& f, const std::vector<Spec>& inputs, bool first) {
+Graph trace_graph(const std::function<Tensors(const Tensors&)>& f, const std::vector<Spec>& inputs, const std::vector<char>& weak, bool first) {
   Tracer tracer(first);
   Tensors args;
-  for (size_t i = 0; i < inputs.size(); ++i)
+  for (size_t i = 0; i < inputs.size(); ++i) {
     args.push_back(tracer.make(tracer.graph.add_value({Value::input, static_cast<int32_t>(i), -1, inputs[i]})));
+    if (weak[i]) args.back().body()->set_weak();
+  }
   tracer.graph.inputs = inputs.size();
   Tensors outputs = f(args);
   return tracer.finish(outputs);

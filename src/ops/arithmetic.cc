@@ -436,7 +436,7 @@ Tensor divide(Tensor a, Tensor b) {
 Tensor floor_divide(Tensor a, Tensor b) { return binary(floor_divide_op, std::move(a), std::move(b)); }
 Tensor mod(Tensor a, Tensor b) { return binary(mod_op, std::move(a), std::move(b)); }
 Tensor power(Tensor a, Tensor b) {
-  if (is_float(a.dtype()) && b.body() && b.body()->weak() && b.body()->number() == 2) return square(std::move(a));
+  if (is_float(a.dtype()) && b.body() && b.body()->exact() && b.body()->number() == 2) return square(std::move(a));
   return binary(power_op, std::move(a), std::move(b));
 }
 Tensor maximum(Tensor a, Tensor b) { return binary(maximum_op, std::move(a), std::move(b)); }

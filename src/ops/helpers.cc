@@ -33,7 +33,7 @@ void promote_pair(Tensor& a, Tensor& b) {
   Tensor& weak = weak_a ? a : b;
   Tensor& other = weak_a ? b : a;
   DType to = beside_number(weak.dtype(), other.dtype());
-  weak = number(weak.body()->number(), to);
+  weak = cast(std::move(weak), to);
   other = cast(std::move(other), to);
 }
 

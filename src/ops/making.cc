@@ -194,7 +194,7 @@ Tensor eye(int64_t n, int64_t m, DType dtype) { return apply_with(eye_op, Eye{n,
 
 Tensor cast(Tensor x, DType dtype) {
   if (x.dtype() == dtype) return x;
-  if (x.body()->weak()) return number(x.body()->number(), dtype);  // its exact value, not the float32 that stands for it
+  if (x.body()->exact()) return number(x.body()->number(), dtype);  // its exact value, not the float32 that stands for it
   return apply_with(cast_op, Cast{dtype}, std::move(x));
 }
 

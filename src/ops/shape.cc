@@ -346,10 +346,7 @@ Tensors promote_all(const Tensors& xs, std::string_view op) {
   bool real = std::any_of(xs.begin(), xs.end(), [](const Tensor& t) { return is_float(t.dtype()); });
   if (real && !is_float(*type)) type = DType::float32;
   Tensors out;
-  for (const Tensor& x : xs) {
-    if (x.dtype() == *type) out.push_back(x);
-    else out.push_back(weak(x) && x.rank() == 0 ? number(x.body()->number(), *type) : cast(x, *type));
-  }
+  for (const Tensor& x : xs) out.push_back(cast(x, *type));
   return out;
 }
 
