@@ -41,6 +41,9 @@ class PackSet final : public memory::Counted {
   std::string describe() const override { return "packed weights"; }
 };
 
+/// The counted object behind a Function, for those who keep one and name it in trace(); null for an empty handle.
+const memory::Counted* counted(const Function& f) noexcept;
+
 class Executable final : public memory::Counted {
  public:
   /// Plans the optimized graph. `replay` is the graph as traced, for calls under a tape. Throws what preparing kernels throws.

@@ -178,6 +178,8 @@ class FunctionBody final : public Counted {
   std::atomic<int64_t> traces_ = 0;
 };
 
+const Counted* counted(const Function& f) noexcept { return f.body(); }
+
 Function::Function(detail::FunctionCall f, FunctionOptions options, int) : body_(new FunctionBody(std::move(f), std::move(options))) {
   body_->retain(Counted::kUser);
 }

@@ -8,6 +8,8 @@
 #include <tenure/ops.h>
 #include <tenure/tape.h>
 
+#include "graph/executable.h"
+
 namespace tenure {
 
 using memory::HeldOf;
@@ -18,6 +20,9 @@ void ModelState::trace(memory::EdgeVisitor& v) const {
   for (const Wanted* w : {&metrics, &weighted_metrics})
     for (const auto& list : w->items)
       for (const auto& m : list) v.edge(m.get(), w == &metrics ? "compiled metrics" : "compiled weighted metrics");
+  v.user_edge(counted(train), "train step", -1);
+  v.user_edge(counted(test), "test step", -1);
+  v.user_edge(counted(predict), "predict step", -1);
 }
 
 namespace nn {
