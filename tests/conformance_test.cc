@@ -190,7 +190,7 @@ class Bench {
   }
 
   void traced(AttrRef attrs, const Tensors& xs, const Tensors& ys) {
-    Graph g = trace_graph([&](const Tensors& args) { return call(op_, attrs, args); }, specs_of(xs), true);
+    Graph g = trace_graph([&](const Tensors& args) { return call(op_, attrs, args); }, specs_of(xs), std::vector<char>(xs.size(), 0), true);
     report(traces, same_bytes(interpret(g, xs), ys), "the traced graph gives other values");
   }
 
