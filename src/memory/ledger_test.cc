@@ -267,7 +267,9 @@ TEST(Balance, ClosesAgainstResidentMemory) {
   auto sum = static_cast<int64_t>(b.live + b.arena + b.rounding + b.pool + b.objects + b.code_and_libraries + b.baseline) + b.unexplained;
   EXPECT_EQ(sum, static_cast<int64_t>(b.rss));
   EXPECT_GE(b.live, 50u << 20);
-  if (!kSanitized) EXPECT_LT(std::abs(b.unexplained), 24 << 20) << b.text();  // a sanitizer's shadow is nobody's
+  if (!kSanitized) {  // a sanitizer's shadow is nobody's
+    EXPECT_LT(std::abs(b.unexplained), 24 << 20) << b.text();
+  }
 }
 
 TEST(Snapshot, DiffIsExactByBirth) {
