@@ -96,6 +96,7 @@ class Spans {
     if (p == MAP_FAILED && region > bytes)
       p = mmap(nullptr, region = bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED) return false;
+    madvise(p, region, MADV_HUGEPAGE);  // a hint: weights of many megabytes are read through few address translations; refused without harm
     insert(static_cast<std::byte*>(p), {region, false, 0}, true);
     return true;
   }
