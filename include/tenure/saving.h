@@ -49,10 +49,10 @@ struct LoadOptions {
   double tolerance = 1e-5;                                 ///< of verify
 };
 
-/// Loads a .keras archive or the same members in a folder. Throws NotFound for a missing file, Io for a damaged one, and one Unsupported
+/// Loads a .keras archive (Keras 3, and Keras 2 from tf-keras), the same members in a folder, or a legacy .h5 of Keras 2 or 3. Throws NotFound for a missing file, Io for a damaged one, and one Unsupported
 /// that lists everything the model needs and Tenure has not, each with its layer and the way out.
 TENURE_API Model load_model(const std::string& path, const LoadOptions& options = {});
-/// From bytes of a .keras archive, which are not needed afterwards.
+/// From bytes of such a file, which are not needed afterwards.
 TENURE_API Model load_model(std::span<const std::byte> bytes, const LoadOptions& options = {});
 
 /// Writes a .keras archive that Keras 3 loads. `path` is replaced in one step, or stays as it was.
@@ -63,13 +63,14 @@ TENURE_API std::vector<std::byte> model_bytes(const Model& model, const SaveOpti
 
 struct LoadWeightsOptions {
   bool skip_mismatch = false;  ///< layers whose weights are missing or of other shapes keep theirs
+  bool by_name = false;        ///< of a legacy .h5: layers by their names instead of their order; layers of other names are left alone
 };
 /// What load_weights left alone, one line each: a layer and why.
 struct WeightsReport {
   size_t loaded = 0;  ///< arrays
   std::vector<std::string> skipped;
 };
-/// From .weights.h5, or the weights of a .keras archive. The optimizer's state is loaded where both the file and a compiled model have one.
+/// From .weights.h5, its shards (.weights.json and the files beside it), a legacy .h5 with weights, or the weights of a .keras archive. The optimizer's state is loaded where both the file and a compiled model have one.
 /// Throws, before anything is written, one Error that names every layer whose weights are missing, superfluous or of another shape.
 TENURE_API WeightsReport load_weights(const Model& model, const std::string& path, const LoadWeightsOptions& options = {});
 TENURE_API WeightsReport load_weights(const Model& model, std::span<const std::byte> bytes, const LoadWeightsOptions& options = {});

@@ -37,15 +37,12 @@ void refuse_hdf5(const Bytes& bytes, const std::string& path) {
   bool model = root.has_attribute("model_config");
   if (!model && (root.contains("layers") || root.contains("vars") || root.contains("layer_names") || root.has_attribute("layer_names")))
     fail(Code::Unsupported, "{}: these are weights without a model; build the model first, then load_weights(model, \"{}\")", path, path);
-  if (!model) fail(Code::Unsupported, "{}: an HDF5 file without a model in it (no attribute 'model_config'); expected a .keras archive", path);
-  refuse(path, "a legacy HDF5 model", fmt::format("import keras; keras.saving.load_model('{}').save('{}.keras')", path, stem(path)));
+  check(model, Code::Unsupported, "{}: an HDF5 file without a model in it (no attribute 'model_config'); expected a .keras archive", path);
 }
 
 void refuse_saved_model(const std::string& path) {
   refuse(path, "a TensorFlow SavedModel (a folder with saved_model.pb), which is a TensorFlow graph",
-         fmt::format("import tf_keras, keras; tf_keras.models.load_model('{0}').save('{1}.h5'); keras.saving.load_model('{1}.h5', "
-                     "compile=False).save('{1}.keras')",
-                     path, stem(path)));
+         fmt::format("import tf_keras; tf_keras.models.load_model('{0}').save('{1}.keras')", path, stem(path)));
 }
 
 }  // namespace
@@ -132,12 +129,8 @@ ModelConfig read_config(const Archive& archive) {
   if (meta.is_object() && meta.contains("keras_version") && meta["keras_version"].is_string())
     out.keras_version = meta["keras_version"].get<std::string>();
   const std::string& v = out.keras_version;
-  if (v.rfind("2.", 0) == 0 || v.rfind("1.", 0) == 0)
-    fail(Code::Unsupported,
-         "{}: written by Keras {}, expected Keras 3; in Python: import tf_keras, keras; tf_keras.models.load_model('{}').save('{}.h5'); "
-         "keras.saving.load_model('{}.h5', compile=False).save('{}.keras')",
-         archive.name(), v, archive.name(), stem(archive.name()), stem(archive.name()), stem(archive.name()));
-  check(v.empty() || v.rfind("3.", 0) == 0, Code::Unsupported, "{}: written by Keras {}, which is newer than what this Tenure reads (3.x)",
+  out.keras2 = v.rfind("2.", 0) == 0;
+  check(v.empty() || out.keras2 || v.rfind("3.", 0) == 0, Code::Unsupported, "{}: written by Keras {}, which this Tenure does not read (2.x and 3.x)",
         archive.name(), v.substr(0, 40));
   return out;
 }

@@ -44,6 +44,7 @@ class Archive {
 struct ModelConfig {
   Json config;
   std::string keras_version;
+  bool keras2 = false;  ///< in the dialect of Keras 2 (tf-keras)
 };
 /// Throws Unsupported for versions Tenure does not read.
 ModelConfig read_config(const Archive& archive);

@@ -8,10 +8,14 @@
 
 #include <algorithm>
 #include <ctime>
+#include <filesystem>
 
 #include "base/check.h"
 #include "files/hdf5.h"
+#include "files/json.h"
 #include "files/npy.h"
+#include "io/dialect.h"
+#include "io/legacy.h"
 #include "io/operation.h"
 #include "io/read_model.h"
 #include "io/verify.h"
@@ -86,17 +90,27 @@ void build_custom(const Layer& layer, const io::Json& envelope) {
   layer.build(shapes);
 }
 
-void compile_from(const Model& model, const io::Json& config, const std::optional<Hdf5Node>& root, const std::string& file) {
-  auto it = config.find("compile_config");
-  if (it == config.end() || !it->is_object() || it->empty()) return;
+/// What a model is made from: a configuration in the form of Keras 3, and where its weights are.
+struct Source {
+  std::string name;
+  io::Json config;
+  std::optional<Hdf5Node> root;
+  enum Dialect { keras3, keras2, legacy_h5 } dialect = keras3;
+};
+
+void compile_from(const Model& model, const Source& file) {
+  auto it = file.config.find("compile_config");
+  if (it == file.config.end() || !it->is_object() || it->empty()) return;
   io::Problems problems;
   CompileOptions options = io::read_compile(*it, io::output_names(model), problems);
-  problems.raise(file);
+  problems.raise(file.name);
   model.compile(std::move(options));
   if (!model.built()) return;
   Optimizer optimizer = model.optimizer();
   optimizer.build(model.trainable_variables());
-  if (root) io::read_optimizer(optimizer, *root);
+  if (!file.root) return;
+  if (file.dialect == Source::legacy_h5) io::read_legacy_optimizer(optimizer, *file.root, file.name);
+  else io::read_optimizer(optimizer, *file.root, file.dialect == Source::keras2);
 }
 
 void check_proof(const Model& model, const io::Archive& archive, const LoadOptions& options) {
@@ -106,30 +120,52 @@ void check_proof(const Model& model, const io::Archive& archive, const LoadOptio
   check(report.ok(), Code::InvalidArgument, "{}: the model does not give the outputs that the file recorded\n{}", archive.name(), report.text());
 }
 
-Model load(const io::Archive& archive, const LoadOptions& options) {
-  io::register_operations();
-  const io::ModelConfig file = io::read_config(archive);
-  std::optional<Hdf5Node> root;
-  if (archive.has(kWeights)) root = Hdf5File(archive.read(kWeights)).root();
+Model assemble(const Source& file, io::Problems& problems, const LoadOptions& options) {
   Model model;
   {
-    memory::Scope scope("load", {.budget = weights_budget(root ? io::stored_bytes(*root) : 0)});
-    io::Problems problems;
+    memory::Scope scope("load", {.budget = weights_budget(file.root ? io::stored_bytes(*file.root) : 0)});
     io::ModelReader reader(options, problems);
     Layer layer = reader.read(file.config, "");
     if (options.compile)
       if (auto it = file.config.find("compile_config"); it != file.config.end() && it->is_object() && !it->empty())
         io::read_compile(*it, {}, problems);
-    problems.raise(archive.name());
+    problems.raise(file.name);
     ensure(layer.defined(), "a layer was not made and no reason was noted");
     build_custom(layer, file.config);
     model = Model(layer);
-    check(root || model.weights().empty(), Code::Io, "{}: the model has weights, but the file has no {}", archive.name(), kWeights);
-    if (root) io::read_weights(*model.body(), *root, {}, reader.classes());
+    check(file.root || model.weights().empty(), Code::Io, "{}: the model has weights, but the file has no {}", file.name, kWeights);
+    if (file.dialect == Source::legacy_h5) io::read_legacy_weights(*model.body(), *file.root, {});
+    else if (file.root) io::read_weights(*model.body(), {*file.root}, {}, reader.classes());
   }
-  if (options.compile) compile_from(model, file.config, root, archive.name());
+  if (options.compile) compile_from(model, file);
+  return model;
+}
+
+Model load(const io::Archive& archive, const LoadOptions& options) {
+  io::register_operations();
+  io::ModelConfig config = io::read_config(archive);
+  io::Problems problems;
+  Source file{archive.name(), std::move(config.config), {}, Source::keras3};
+  if (config.keras2) {
+    file.dialect = Source::keras2;
+    const io::Json compile = io::modern_compile(file.config.value("compile_config", io::Json()));
+    file.config = io::modern_layer(file.config, problems);
+    file.config["compile_config"] = compile;
+  }
+  if (archive.has(kWeights)) file.root = Hdf5File(archive.read(kWeights)).root();
+  Model model = assemble(file, problems, options);
   if (options.verify) check_proof(model, archive, options);
   return model;
+}
+
+Model load_legacy(const Bytes& bytes, const std::string& name, const LoadOptions& options) {
+  const Hdf5Node root = Hdf5File(bytes).root();
+  if (!io::is_legacy_model(root)) io::refuse_other_kinds(bytes, name);
+  io::register_operations();
+  io::Problems problems;
+  const Source file{name, io::legacy_config(root, name, problems), root, Source::legacy_h5};
+  check(!options.verify, Code::NotFound, "{}: a legacy .h5 carries no proof (recorded inputs and outputs)", name);
+  return assemble(file, problems, options);
 }
 
 // ---- saving -----------------------------------------------------------------------------------------------------------------------
@@ -183,6 +219,32 @@ void check_target(const std::string& path, const SaveOptions& options, const cha
 
 // ---- weights ----------------------------------------------------------------------------------------------------------------------
 
+/// Weights over several files beside X.weights.json, which says which.
+WeightsReport load_shards(const Model& model, const std::string& path, const LoadWeightsOptions& options) {
+  check(model.built(), Code::InvalidArgument, "{}: the model has no weights yet; call or build it before load_weights", model.name());
+  const io::Json index = files::parse_json(Bytes::map(path));
+  const io::Json& map = io::object_of(index, "weight_map", path);
+  std::vector<std::string> names;
+  for (const auto& [place, list] : map.items()) {
+    check(list.is_array(), Code::Io, "{}: expected a list of files for '{}', got {}", path, place, list.dump().substr(0, 80));
+    for (const io::Json& n : list) {
+      check(n.is_string(), Code::Io, "{}: expected the name of a file for '{}', got {}", path, place, n.dump().substr(0, 80));
+      const auto name = n.get<std::string>();
+      check(!files::unsafe_member_name(name) && name.find('/') == std::string::npos, Code::Io, "{}: '{}' is no name of a file beside it", path, name);
+      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+    }
+  }
+  check(!names.empty() && names.size() <= 10000, Code::Io, "{}: expected the names of 1 to 10000 files in 'weight_map', got {}", path, names.size());
+  const size_t slash = path.rfind('/');
+  std::vector<Hdf5Node> roots;
+  for (const std::string& name : names) {
+    const Bytes bytes = Bytes::map((slash == std::string::npos ? "" : path.substr(0, slash + 1)) + name);
+    check(Hdf5File::looks_like(bytes), Code::Io, "{}: expected weights in HDF5, got {} bytes of something else", bytes.name(), bytes.size());
+    roots.push_back(Hdf5File(bytes).root());
+  }
+  return io::read_weights(io::body(model), roots, options);
+}
+
 WeightsReport load_weights_from(const Model& model, Bytes bytes, const LoadWeightsOptions& options) {
   const LayerBody& body = io::body(model);
   if (bytes.text().substr(0, 2) == "PK") bytes = io::Archive(std::move(bytes)).read(kWeights);
@@ -191,11 +253,10 @@ WeightsReport load_weights_from(const Model& model, Bytes bytes, const LoadWeigh
   check(Hdf5File::looks_like(bytes), Code::Io, "{}: expected weights in HDF5 (.weights.h5), got {} bytes of something else", bytes.name(),
         bytes.size());
   const Hdf5Node root = Hdf5File(bytes).root();
-  const bool legacy = root.has_attribute("layer_names") || root.contains("model_weights");
-  check(!legacy, Code::Unsupported,
-        "{}: weights in the legacy form of Keras 2, expected .weights.h5; in Python: model.load_weights('{}'); model.save_weights('m.weights.h5')",
-        bytes.name(), bytes.name());
-  WeightsReport report = io::read_weights(body, root, options);
+  if (io::holds_legacy_weights(root)) return io::read_legacy_weights(body, root, options);
+  check(!options.by_name, Code::InvalidArgument, "{}: by_name is for legacy .h5 files with weights by layer name; this one has them by position",
+        bytes.name());
+  WeightsReport report = io::read_weights(body, {root}, options);
   const ModelState* s = body.model();
   if (s && s->compiled && root.contains("optimizer/vars")) {
     Optimizer optimizer(s->optimizer.get());
@@ -224,11 +285,19 @@ Layer detail::layer_from_config(const std::string& config, const std::string& cl
 const LayerBody& io::body(const Model& model) { return body_of(model); }
 
 Model load_model(const std::string& path, const LoadOptions& options) {
-  return about(path, [&] { return load(io::Archive(path), options); });
+  return about(path, [&] {
+    std::error_code ec;
+    if (std::filesystem::is_regular_file(path, ec))
+      if (const Bytes bytes = Bytes::map(path); Hdf5File::looks_like(bytes)) return load_legacy(bytes, path, options);
+    return load(io::Archive(path), options);
+  });
 }
 
 Model load_model(std::span<const std::byte> bytes, const LoadOptions& options) {
-  return about("<memory>", [&] { return load(io::Archive(Bytes::borrow(bytes)), options); });
+  return about("<memory>", [&] {
+    const Bytes all = Bytes::borrow(bytes);
+    return Hdf5File::looks_like(all) ? load_legacy(all, "<memory>", options) : load(io::Archive(all), options);
+  });
 }
 
 void save_model(const Model& model, const std::string& path, const SaveOptions& options, const Tensors& proof) {
@@ -244,7 +313,8 @@ std::vector<std::byte> model_bytes(const Model& model, const SaveOptions& option
 }
 
 WeightsReport load_weights(const Model& model, const std::string& path, const LoadWeightsOptions& options) {
-  return about(path, [&] { return load_weights_from(model, Bytes::map(path), options); });
+  return about(path,
+               [&] { return ends_with(path, ".json") ? load_shards(model, path, options) : load_weights_from(model, Bytes::map(path), options); });
 }
 
 WeightsReport load_weights(const Model& model, std::span<const std::byte> bytes, const LoadWeightsOptions& options) {

@@ -88,8 +88,6 @@ class Walk {
 
 // ---- values -----------------------------------------------------------------------------------------------------------------------
 
-bool convertible(DType from, DType to) { return from == to || (is_float(from) && is_float(to)) || (is_integer(from) && is_integer(to)); }
-
 std::string shapes_of_items(const std::vector<WeightGroup::Item>& items) {
   std::string text;
   for (const auto& i : items) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", i.name, i.variable->spec().shape);
@@ -107,23 +105,17 @@ struct Stored {
   }
 };
 
-Stored stored_in(const Hdf5Node& vars) {
+Stored stored_in(const std::vector<Hdf5Node>& groups) {
   Stored out;
   for (size_t i = 0;; ++i) {
-    std::optional<Hdf5Node> n = vars.find(std::to_string(i));
+    std::optional<Hdf5Node> n;
+    for (size_t g = 0; g < groups.size() && !n; ++g) n = groups[g].find(std::to_string(i));
     if (!n) break;
     check(n->is_dataset(), Code::Io, "{}: expected an array of weights, got a group", n->path());
     out.specs.push_back(n->spec());
     out.arrays.push_back(std::move(*n));
   }
   return out;
-}
-
-void fill(VariableBody& v, const Array& array) {
-  const Spec& spec = v.spec();
-  if (array.dtype != spec.dtype) return v.write(cast(tensor_of(array), spec.dtype));
-  // The file's bytes go into the variable's own buffer: no second copy of the weights lives.
-  v.write(Tensor::borrow(array.bytes.data(), spec.shape, spec.dtype));
 }
 
 // ---- reading ----------------------------------------------------------------------------------------------------------------------
@@ -163,9 +155,39 @@ void find_extra(const Hdf5Node& node, const std::set<std::string>& known, std::v
   }
 }
 
-bool fits_as_model(const LayerBody& model, const Hdf5Node& root) { return !is_container(model) && root.contains("layers"); }
+bool fits_as_model(const LayerBody& model, const std::vector<Hdf5Node>& roots) {
+  return !is_container(model) && std::any_of(roots.begin(), roots.end(), [](const Hdf5Node& r) { return r.contains("layers"); });
+}
+
+/// "a/query_dense" as Keras 2 calls it: "a/_query_dense".
+std::string private_name(const std::string& path) {
+  const size_t at = path.rfind('/') + 1;
+  return path.substr(0, at) + "_" + path.substr(at);
+}
+
+/// The vars groups of a layer in all files; `place` becomes the name under which they are there.
+std::vector<Hdf5Node> groups_at(const std::vector<Hdf5Node>& roots, const std::string& path, std::string& place) {
+  std::vector<Hdf5Node> found;
+  for (const std::string& at : {path, path.empty() ? path : private_name(path)}) {
+    const std::string vars = at.empty() ? "/vars" : "/" + at + "/vars";
+    for (const Hdf5Node& root : roots)
+      if (std::optional<Hdf5Node> g = root.find(vars); g && g->is_group()) found.push_back(std::move(*g));
+    if (at == path || !found.empty()) place = vars;
+    if (!found.empty()) break;
+  }
+  return found;
+}
 
 }  // namespace
+
+bool convertible(DType from, DType to) { return from == to || (is_float(from) && is_float(to)) || (is_integer(from) && is_integer(to)); }
+
+void fill(VariableBody& v, const Array& array) {
+  const Spec& spec = v.spec();
+  if (array.dtype != spec.dtype) return v.write(cast(tensor_of(array), spec.dtype));
+  // The file's bytes go into the variable's own buffer: no second copy of the weights lives.
+  v.write(Tensor::borrow(array.bytes.data(), spec.shape, spec.dtype));
+}
 
 std::vector<WeightGroup> weight_groups(const LayerBody& model, bool as_model, const FileClasses& classes) {
   Walk walk(classes);
@@ -175,18 +197,18 @@ std::vector<WeightGroup> weight_groups(const LayerBody& model, bool as_model, co
 
 bool is_authors_model(const LayerBody& model) { return model.model() != nullptr && !is_container(model); }
 
-WeightsReport read_weights(const LayerBody& model, const Hdf5Node& root, const LoadWeightsOptions& options, const FileClasses& classes) {
-  const std::vector<WeightGroup> groups = weight_groups(model, fits_as_model(model, root), classes);
+WeightsReport read_weights(const LayerBody& model, const std::vector<Hdf5Node>& roots, const LoadWeightsOptions& options,
+                           const FileClasses& classes) {
+  const std::vector<WeightGroup> groups = weight_groups(model, fits_as_model(model, roots), classes);
   WeightsReport report;
   std::vector<Matched> matched;
   std::vector<std::string> problems;
   std::set<std::string> known;
   bool shapes_only = true;
   for (const WeightGroup& g : groups) {
-    const std::string place = g.path.empty() ? "/vars" : "/" + g.path + "/vars";
+    std::string place;
+    Stored stored = stored_in(groups_at(roots, g.path, place));
     known.insert(place);
-    std::optional<Hdf5Node> vars = root.find(place);
-    Stored stored = vars && vars->is_group() ? stored_in(*vars) : Stored{};
     if (g.again || (g.callers && stored.specs.empty())) continue;
     std::string why = mismatch(g, stored, place);
     if (why.empty()) {
@@ -197,7 +219,7 @@ WeightsReport read_weights(const LayerBody& model, const Hdf5Node& root, const L
     (options.skip_mismatch ? report.skipped : problems).push_back(std::move(why));
   }
   std::vector<std::string> extra;
-  find_extra(root, known, extra);
+  for (const Hdf5Node& root : roots) find_extra(root, known, extra);
   for (std::string& e : extra) (options.skip_mismatch ? report.skipped : problems).push_back(std::move(e));
   if (!problems.empty()) {
     std::string text = fmt::format("the weights do not fit the model in {} place{}:", problems.size(), problems.size() == 1 ? "" : "s");
@@ -209,12 +231,13 @@ WeightsReport read_weights(const LayerBody& model, const Hdf5Node& root, const L
   return report;
 }
 
-void read_optimizer(const Optimizer& optimizer, const Hdf5Node& root) {
+void read_optimizer(const Optimizer& optimizer, const Hdf5Node& root, bool keras2) {
   std::optional<Hdf5Node> vars = root.find("optimizer/vars");
   if (!vars || !vars->is_group()) return;
-  const Stored stored = stored_in(*vars);
-  const Variables mine = optimizer.variables();
-  const size_t first = std::min<size_t>(mine.size(), 2);  // iteration and learning rate: there from the beginning
+  const Stored stored = stored_in({*vars});
+  Variables mine = optimizer.variables();
+  if (keras2 && mine.size() > 1) mine.erase(mine.begin() + 1);
+  const size_t first = std::min<size_t>(mine.size(), keras2 ? 1 : 2);  // iteration and learning rate: there from the beginning
   const bool unused = stored.specs.size() <= first;
   check(unused || stored.specs.size() == mine.size(), Code::NotFound, "optimizer {}: expected {} arrays of state, the file has {} in /optimizer/vars",
         optimizer.name(), mine.size(), stored.specs.size());

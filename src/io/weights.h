@@ -44,13 +44,20 @@ std::vector<WeightGroup> weight_groups(const LayerBody& model, bool as_model, co
 bool is_authors_model(const LayerBody& model);
 
 /// Checks everything, then fills the variables. Throws one Error that names every group which does not fit, unless they are skipped.
-WeightsReport read_weights(const LayerBody& model, const files::Hdf5Node& root, const LoadWeightsOptions& options, const FileClasses& classes = {});
+/// `roots`: the file, or its shards, each of which may have a part of the arrays of a group.
+WeightsReport read_weights(const LayerBody& model, const std::vector<files::Hdf5Node>& roots, const LoadWeightsOptions& options,
+                           const FileClasses& classes = {});
 void write_weights(const LayerBody& model, files::Hdf5Writer& out);
 
 /// The optimizer's state, as far as the file has it. Throws Shape where arrays do not fit; a file with only the first few (an optimizer
-/// that never took a step) leaves the rest as built.
-void read_optimizer(const Optimizer& optimizer, const files::Hdf5Node& root);
+/// that never took a step) leaves the rest as built. `keras2`: the file has no learning rate among them.
+void read_optimizer(const Optimizer& optimizer, const files::Hdf5Node& root, bool keras2 = false);
 void write_optimizer(const Optimizer& optimizer, files::Hdf5Writer& out);
+
+/// Whether an array of one type may fill a variable of the other.
+bool convertible(DType from, DType to);
+/// The array's values (same shape, convertible type) into the variable.
+void fill(VariableBody& v, const files::Array& array);
 
 /// Bytes of all arrays of the file, for limits. Reads no values.
 uint64_t stored_bytes(const files::Hdf5Node& root);
