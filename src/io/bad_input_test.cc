@@ -365,8 +365,10 @@ void mutate(nlohmann::ordered_json& j, std::mt19937& random) {
     }
     default: {
       auto& at = pick();
-      if (at.is_number_integer()) at = at.get<int64_t>() * (random() % 2 ? -3 : 1000) + static_cast<int64_t>(random() % 3);
-      else if (at.is_array()) at.push_back(pick());
+      if (at.is_number_integer()) {
+        const uint64_t by = random() % 2 ? ~uint64_t{2} : 1000;  // -3 or 1000; may wrap round
+        at = static_cast<int64_t>(at.get<uint64_t>() * by + random() % 3);
+      } else if (at.is_array()) at.push_back(pick());
     }
   }
 }
