@@ -206,6 +206,9 @@ TEST(BadModelFile, MalformedConfigurationsAreRefused) {
        }},
       {"output_layers", [](J& j) { j["config"].erase("output_layers"); }},
       {"got 4", [](J& j) { j["config"]["output_layers"] = 4; }},
+      {"at most 2^53", [](J& j) { layer_named(j, "stem")["config"]["filters"] = int64_t{1} << 60; }},
+      {"at most 2^53", [](J& j) { layer_named(j, "stem")["config"]["filters"] = 1e300; }},
+      {"of 32 bits", [](J& j) { layer_named(j, "stem_norm")["config"]["axis"] = int64_t{0xffffffff}; }},
   };
   for (const auto& [part, change] : changes) {
     Caught c = with(change);
