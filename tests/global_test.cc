@@ -5,6 +5,8 @@
 
 #include <tenure/tenure.h>
 
+#include "sanitizer.h"
+
 namespace tenure {
 namespace {
 
@@ -41,6 +43,7 @@ TEST(GlobalsDeathTest, AModelMayDieAfterMain) {
 TEST(GlobalsDeathTest, ALeakedTapeDoesNoHarmAtTheEnd) {
   EXPECT_EXIT(
       {
+        [[maybe_unused]] MayLeak on_purpose;
         leaked_tape = new GradientTape;
         Tensor x = ones({3});
         leaked_tape->watch(x);

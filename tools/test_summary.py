@@ -9,10 +9,13 @@ import xml.etree.ElementTree as xml
 
 
 def main(folder):
-    total, failed, skipped, seconds = 0, [], [], 0.0
+    total, failed, skipped, ended, seconds = 0, [], [], [], 0.0
     files = sorted(pathlib.Path(folder).glob("*_test.xml"))  # a program that a test starts writes *_test_1.xml: not a result
     for file in files:
         root = xml.parse(file).getroot()
+        if root.get("time") is None:  # only the list that a program writes before it runs
+            ended.append(file.stem)
+            continue
         seconds += float(root.get("time"))
         for test in root.iter("testcase"):
             if test.get("status") != "run":
@@ -28,9 +31,11 @@ def main(folder):
         print(f"skipped {count}: {reason}")
     for name in failed:
         print(f"FAILED {name}")
+    for name in ended:
+        print(f"ENDED BEFORE ITS RESULTS: {name}")
     print(f"TOTAL: {total} tests in {len(files)} programs, {total - len(failed) - len(skipped)} passed, {len(failed)} failed, "
           f"{len(skipped)} skipped, {seconds:.1f} s")
-    return 1 if failed or not files else 0
+    return 1 if failed or ended or not files else 0
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ class TENURE_API Shape {
 
   /// No size is -1.
   bool known() const noexcept;
-  /// The number of elements; 1 for rank 0, -1 if a size is not known.
+  /// The number of elements; 1 for rank 0, -1 if a size is not known, the largest int64_t if there are more.
   int64_t elements() const noexcept;
   bool operator==(const Shape& o) const noexcept;
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <tenure/dtype.h>
+#include <tenure/error.h>
 
 namespace tenure {
 
@@ -49,7 +50,7 @@ class TENURE_API Fields {
     } else if constexpr (std::is_integral_v<T> || std::is_enum_v<T>) {
       auto w = static_cast<int64_t>(v);
       field(name, w);
-      v = static_cast<T>(w);
+      v = narrowed<T>(name, w);
     } else if constexpr (std::is_floating_point_v<T>) {
       auto w = static_cast<double>(v);
       field(name, w);
@@ -57,7 +58,7 @@ class TENURE_API Fields {
     } else if constexpr (is_array<T>::value) {
       std::vector<int64_t> d(v.begin(), v.end());
       field(name, d);
-      for (size_t i = 0; i < v.size() && i < d.size(); ++i) v[i] = static_cast<typename T::value_type>(d[i]);
+      for (size_t i = 0; i < v.size() && i < d.size(); ++i) v[i] = narrowed<typename T::value_type>(name, d[i]);
     } else if constexpr (is_optional<T>::value) {
       if (present(name, v.has_value())) {
         if (!v) v.emplace();
@@ -68,7 +69,8 @@ class TENURE_API Fields {
     } else if constexpr (std::is_same_v<T, std::vector<int>>) {
       std::vector<int64_t> d(v.begin(), v.end());
       field(name, d);
-      v.assign(d.begin(), d.end());
+      v.clear();
+      for (int64_t w : d) v.push_back(narrowed<int>(name, w));
     } else if constexpr (std::is_base_of_v<ConfigObject, T>) {
       field(name, static_cast<ConfigObject&>(v));
     } else {
@@ -77,6 +79,16 @@ class TENURE_API Fields {
   }
 
  private:
+  /// The number as a T; throws InvalidArgument if it does not fit.
+  template <class T>
+  static T narrowed(const char* name, int64_t w) {
+    if constexpr (sizeof(T) < sizeof w)
+      if (static_cast<int64_t>(static_cast<T>(w)) != w)
+        throw Error(Code::InvalidArgument,
+                    std::string("'") + name + "': expected a whole number of " + std::to_string(8 * sizeof(T)) + " bits, got " + std::to_string(w));
+    return static_cast<T>(w);
+  }
+
   template <class T>
   struct is_array : std::false_type {};
   template <class T, size_t N>

@@ -1,6 +1,7 @@
 // Errors, element types and shapes: the vocabulary that every folder shares.
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include "base/check.h"
 
@@ -71,12 +72,14 @@ bool Shape::known() const noexcept {
 
 int64_t Shape::elements() const noexcept {
   int64_t n = 1;
-  bool unknown = false;
+  bool unknown = false, empty = false, fits = true;
   for (int64_t d : dims()) {
     unknown |= d < 0;
-    n *= d;
+    empty |= d == 0;
+    fits &= !__builtin_mul_overflow(n, d, &n);
   }
-  return unknown ? -1 : n;
+  if (unknown) return -1;
+  return empty ? 0 : fits ? n : std::numeric_limits<int64_t>::max();
 }
 
 bool Shape::operator==(const Shape& o) const noexcept { return std::equal(begin(), end(), o.begin(), o.end()); }

@@ -259,6 +259,8 @@ void dispatch(const Op& op, std::span<Tensor> xs, AttrRef attrs, Tensor* one, Te
   for (size_t i = 0; i < n; ++i) yspecs[i] = infer.y(i);
   if (many) many->resize(n);
   std::span<Tensor> ys = many ? std::span<Tensor>(*many) : std::span<Tensor>(one, 1);
+  if (mode != Mode::eager)
+    for (const Spec& y : yspecs.span()) check_holdable(y);  // sizes that only a program's text names are bounded as real ones are
   switch (mode) {
     case Mode::eager: return run_eager(op, xs, attrs, xspecs.span(), yspecs.span(), ys);
     case Mode::traced: return run_traced(op, xs, attrs, yspecs.span(), ys);

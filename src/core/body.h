@@ -98,6 +98,8 @@ class Held {
 };
 static_assert(sizeof(Held) == sizeof(void*));
 
+/// Refuses a spec whose known sizes alone no machine can hold, so that arithmetic on sizes cannot overflow. Throws OutOfMemory.
+void check_holdable(const Spec& spec);
 /// A new concrete tensor of the current account and category, uninitialized.
 Tensor make_tensor(const Spec& spec);
 /// A tensor of part of another's bytes.

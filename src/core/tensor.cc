@@ -108,14 +108,20 @@ const TensorBody& with_values(const TensorBody* b) {
 
 }  // namespace
 
+void check_holdable(const Spec& spec) {
+  if (std::find(spec.shape.begin(), spec.shape.end(), 0) != spec.shape.end()) return;
+  auto bytes = static_cast<int64_t>(size_of(spec.dtype));
+  bool fits = true;
+  for (int64_t d : spec.shape.dims())
+    if (d > 0) fits &= !__builtin_mul_overflow(bytes, d, &bytes);
+  check(fits && bytes <= int64_t{1} << 46, Code::OutOfMemory, "tensor: {} asked for {}, which no machine can hold",
+        memory::path_of(memory::current_account()), spec);
+}
+
 Tensor make_tensor(const Spec& spec) {
   check(spec.shape.known(), Code::Shape, "tensor: values need known sizes, got {}", spec);
   check(spec.dtype != DType::string, Code::DType, "tensor: string values are not supported here");
-  int64_t bytes = static_cast<int64_t>(size_of(spec.dtype));
-  bool empty = std::find(spec.shape.begin(), spec.shape.end(), 0) != spec.shape.end(), fits = true;
-  for (int64_t d : spec.shape.dims()) fits &= empty || !__builtin_mul_overflow(bytes, d, &bytes);
-  check(fits && bytes <= int64_t{1} << 46, Code::OutOfMemory, "tensor: {} asked for {}, which no machine can hold",
-        memory::path_of(memory::current_account()), spec);
+  check_holdable(spec);
   Storage* s = Storage::make(spec.bytes());
   s->retain(Counted::kOwner);
   return adopt(new TensorBody(spec, s, 0));
@@ -127,7 +133,10 @@ Tensor make_view(const Tensor& base, const Spec& spec, size_t byte_offset) {
   return adopt(new TensorBody(spec, b->storage(), b->offset() + byte_offset));
 }
 
-Tensor make_abstract(const Spec& spec) { return adopt(new TensorBody(spec)); }
+Tensor make_abstract(const Spec& spec) {
+  check_holdable(spec);
+  return adopt(new TensorBody(spec));
+}
 
 // ---- Tensor ------------------------------------------------------------------------------------------------------------------
 

@@ -201,6 +201,9 @@ TEST(BadModelFile, MalformedConfigurationsAreRefused) {
        }},
       {"output_layers", [](J& j) { j["config"].erase("output_layers"); }},
       {"got 4", [](J& j) { j["config"]["output_layers"] = 4; }},
+      {"at most 2^53", [](J& j) { layer_named(j, "stem")["config"]["filters"] = int64_t{1} << 60; }},
+      {"at most 2^53", [](J& j) { layer_named(j, "stem")["config"]["filters"] = 1e300; }},
+      {"of 32 bits", [](J& j) { layer_named(j, "stem_norm")["config"]["axis"] = int64_t{0xffffffff}; }},
   };
   for (const auto& [part, change] : changes) {
     Caught c = with(change);
@@ -360,8 +363,10 @@ void mutate(nlohmann::ordered_json& j, std::mt19937& random) {
     }
     default: {
       auto& at = pick();
-      if (at.is_number_integer()) at = at.get<int64_t>() * (random() % 2 ? -3 : 1000) + static_cast<int64_t>(random() % 3);
-      else if (at.is_array()) at.push_back(pick());
+      if (at.is_number_integer()) {
+        const uint64_t by = random() % 2 ? ~uint64_t{2} : 1000;  // -3 or 1000; may wrap round
+        at = static_cast<int64_t>(at.get<uint64_t>() * by + random() % 3);
+      } else if (at.is_array()) at.push_back(pick());
     }
   }
 }

@@ -56,19 +56,19 @@ class Counted {
 
   /// At 0 the object is new and only its maker knows it; at one unit only the releaser does: neither needs a locked instruction.
   void retain(uint64_t unit) const noexcept {
-    if (refs_.load(std::memory_order_relaxed) == 0) refs_.store(unit, std::memory_order_release);
-    else refs_.fetch_add(unit, std::memory_order_relaxed);
+    if (word().load(std::memory_order_relaxed) == 0) word().store(unit, std::memory_order_release);
+    else word().fetch_add(unit, std::memory_order_relaxed);
   }
   void release(uint64_t unit) const noexcept {
-    if (refs_.load(std::memory_order_acquire) == unit) refs_.store(0, std::memory_order_relaxed);
-    else if (refs_.fetch_sub(unit, std::memory_order_acq_rel) != unit) return;
+    if (word().load(std::memory_order_acquire) == unit) word().store(0, std::memory_order_relaxed);
+    else if (word().fetch_sub(unit, std::memory_order_acq_rel) != unit) return;
     dispose(const_cast<Counted*>(this));
   }
   /// A user handle becomes an owner reference or back, without passing through 0.
-  void convert(uint64_t from, uint64_t to) const noexcept { refs_.fetch_add(to - from, std::memory_order_relaxed); }
-  uint32_t users() const noexcept { return static_cast<uint32_t>(refs_.load(std::memory_order_acquire)); }
-  uint32_t owners() const noexcept { return static_cast<uint32_t>(refs_.load(std::memory_order_acquire) >> 32); }
-  uint64_t refs() const noexcept { return refs_.load(std::memory_order_acquire); }
+  void convert(uint64_t from, uint64_t to) const noexcept { word().fetch_add(to - from, std::memory_order_relaxed); }
+  uint32_t users() const noexcept { return static_cast<uint32_t>(word().load(std::memory_order_acquire)); }
+  uint32_t owners() const noexcept { return static_cast<uint32_t>(word().load(std::memory_order_acquire) >> 32); }
+  uint64_t refs() const noexcept { return word().load(std::memory_order_acquire); }
 
   uint64_t birth() const noexcept { return birth_; }
   Kind kind() const noexcept { return kind_; }
@@ -88,6 +88,7 @@ class Counted {
 
  protected:
   explicit Counted(Kind kind, AccountId account = current_account()) noexcept : birth_(next_birth()), account_(account), kind_(kind) {
+    word().store(0, std::memory_order_relaxed);
     detail::count_kind(kind, 1);
   }
   virtual ~Counted() { detail::count_kind(kind_, -1); }
@@ -97,7 +98,10 @@ class Counted {
   static void* new_large(size_t bytes);
   static void delete_large(void* p) noexcept;
 
-  mutable std::atomic<uint64_t> refs_{0};  // second word of the object: slabs rely on it
+  std::atomic_ref<uint64_t> word() const noexcept { return std::atomic_ref(refs_); }
+
+  // The second word of the object: slabs rely on it. Never written plainly: who walks the live objects reads it while objects are made.
+  mutable uint64_t refs_;
   uint64_t birth_;
   AccountId account_;
   Kind kind_;

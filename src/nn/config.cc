@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 
 namespace tenure::nn {
 
@@ -20,6 +21,15 @@ void ConfigReader::wrong(const char* n, const char* expected) const {
   fail(Code::InvalidArgument, "{}: expected {} as '{}', got {}", where_, expected, n, in_[n].dump());
 }
 
+int64_t ConfigReader::whole(const char* n, const Json& j) const {
+  constexpr int64_t most = int64_t{1} << 53;  // what every writer of JSON keeps exact; Keras writes some whole numbers as floats
+  const bool number = j.is_number_float() ? std::abs(j.get<double>()) <= static_cast<double>(most) && std::trunc(j.get<double>()) == j.get<double>()
+                      : j.is_number_unsigned() ? j.get<uint64_t>() <= static_cast<uint64_t>(most)
+                                               : j.is_number_integer() && j.get<int64_t>() >= -most;
+  if (!number) wrong(n, "a whole number of at most 2^53 in size");
+  return j.is_number_float() ? static_cast<int64_t>(j.get<double>()) : j.get<int64_t>();
+}
+
 void ConfigReader::field(const char* n, bool& v) {
   if (const Json* j = get(n)) {
     if (!j->is_boolean()) wrong(n, "true or false");
@@ -29,11 +39,7 @@ void ConfigReader::field(const char* n, bool& v) {
 
 void ConfigReader::field(const char* n, int64_t& v) {
   if (const Json* j = get(n)) {
-    // Keras writes some whole numbers as floats, and Keras 2 an axis as a list of one.
-    const Json& one = j->is_array() && j->size() == 1 ? (*j)[0] : *j;
-    if (!one.is_number() || (one.is_number_float() && one.get<double>() != static_cast<double>(static_cast<int64_t>(one.get<double>()))))
-      wrong(n, "a whole number");
-    v = one.is_number_float() ? static_cast<int64_t>(one.get<double>()) : one.get<int64_t>();
+    v = whole(n, j->is_array() && j->size() == 1 ? (*j)[0] : *j);  // Keras 2 writes an axis as a list of one
   }
 }
 
@@ -55,10 +61,10 @@ void ConfigReader::field(const char* n, std::vector<int64_t>& v) {
   if (const Json* j = get(n)) {
     if (!j->is_array() && !j->is_number_integer()) wrong(n, "a whole number or a list of them");
     v.clear();
-    if (!j->is_array()) return v.push_back(j->get<int64_t>());
+    if (!j->is_array()) return v.push_back(whole(n, *j));
     for (const Json& item : *j) {
       if (!item.is_null() && !item.is_number_integer()) wrong(n, "a list of whole numbers");
-      v.push_back(item.is_null() ? -1 : item.get<int64_t>());
+      v.push_back(item.is_null() ? -1 : whole(n, item));
     }
   }
 }

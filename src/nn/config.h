@@ -54,6 +54,8 @@ class ConfigReader final : public Fields {
  private:
   const Json* get(const char* n);
   [[noreturn]] void wrong(const char* n, const char* expected) const;
+  /// A whole number, refused beyond 2^53.
+  int64_t whole(const char* n, const Json& j) const;
   const Json& in_;
   std::string where_;
   std::vector<std::string> seen_;

@@ -182,6 +182,7 @@ const Node* input_node(const Tensor& t) {
 
 Tensor symbol_of(const Layer& input_layer) {
   LayerBody& b = body_of(input_layer);
+  check_holdable(input_spec(b));
   memory::HeldOf<Node> node(new Node(memory::HeldOf<Callee>(&b), {}));
   auto* body = new TensorBody(input_spec(b), node, 0);
   body->retain(memory::Counted::kUser);

@@ -34,7 +34,7 @@ void infer_reshape(Infer& c) {
   int64_t rest = 1;
   for (int i = 0; i < target.rank(); ++i) {
     if (target[i] >= 0) {
-      rest *= target[i];
+      check(!__builtin_mul_overflow(rest, target[i], &rest), Code::Shape, "reshape: {} has more elements than can be counted", target);
       continue;
     }
     check(free < 0, Code::Shape, "reshape: only one size may be -1, got {}", target);
