@@ -10,18 +10,19 @@
 
 #include <tenure/tenure.h>
 
+#include "layer_specimens.h"
+
 namespace tenure {
 namespace {
 
-struct Specimen {
-  std::string config;        // JSON, without name, trainable and dtype
-  std::vector<Spec> inputs;  // integers are drawn from 0 to 4
-};
+using specimens::kImage;
+using specimens::kMatrix;
+using specimens::kSeries;
+using specimens::Specimen;
+using specimens::Table;
 
-const Spec kImage{{2, 6, 5, 4}, float32}, kMatrix{{3, 4}, float32}, kSeries{{2, 5, 4}, float32};
-
-std::map<std::string, std::vector<Specimen>> specimens() {
-  return {
+Table specimens_of_all() {
+  Table table = {
       {"Dense",
        {{R"({"units": 3, "activation": "tanh"})", {kMatrix}},
         {R"({"units": 3, "use_bias": false, "kernel_regularizer": {"class_name": "L2", "config": {"l2": 0.1}}})", {kSeries}}}},
@@ -65,6 +66,8 @@ std::map<std::string, std::vector<Specimen>> specimens() {
        {{"{}", {kImage}}, {R"({"padding": [[0, 1], [2, 1]]})", {kImage}}, {R"({"padding": 2, "data_format": "channels_first"})", {kImage}}}},
       {"Rescaling", {{R"({"scale": 0.5, "offset": 1.0})", {kMatrix}}, {R"({"scale": [1, 2, 3, 4]})", {kMatrix}}}},
   };
+  specimens::add_vision(table);
+  return table;
 }
 
 Tensors drawn(const std::vector<Spec>& specs) {
@@ -142,6 +145,26 @@ void a_step_lowers_the_loss(const std::string& c, const Specimen& s) {
   EXPECT_TRUE(memory::audit().ok()) << memory::audit().text();
 }
 
+// An empty batch goes through, and its gradients have the inputs' shapes.
+void empty_batches_pass(const std::string& c, const Specimen& s) {
+  Layer layer = made(c, s);
+  layer(TensorList(drawn(s.inputs)));
+  std::vector<Spec> empty = s.inputs;
+  for (Spec& spec : empty) spec.shape[0] = 0;
+  Tensors xs = drawn(empty);
+  GradientTape tape({.persistent = true});
+  for (Tensor& x : xs)
+    if (is_float(x.dtype())) tape.watch(x);
+  Tensor y = layer(TensorList(xs));
+  EXPECT_EQ(y.spec(), layer.output_specs(empty)[0]);
+  EXPECT_EQ(y.dim(0), 0);
+  Tensor total = sum(y);
+  for (Tensor& x : xs)
+    if (is_float(x.dtype())) { EXPECT_EQ(tape.gradient(total, x).shape(), x.shape()); }
+  for (const Tensor& g : tape.gradient(total, layer.trainable_variables()))
+    for (float v : values(g)) EXPECT_EQ(v, 0);
+}
+
 void calls_grow_nothing(const std::string& c, const Specimen& s) {
   Layer layer = made(c, s);
   Tensors xs = drawn(s.inputs);
@@ -154,12 +177,10 @@ void calls_grow_nothing(const std::string& c, const Specimen& s) {
 }
 
 TEST(LayerConformance, EveryLayerPassesEveryCheck) {
-  const std::pair<const char*, std::function<void(const std::string&, const Specimen&)>> checks[] = {{"config", config_goes_round},
-                                                                                                     {"shapes", shapes_are_inferred},
-                                                                                                     {"traced", traced_is_eager},
-                                                                                                     {"step", a_step_lowers_the_loss},
-                                                                                                     {"steady", calls_grow_nothing}};
-  auto table = specimens();
+  const std::pair<const char*, std::function<void(const std::string&, const Specimen&)>> checks[] = {
+      {"config", config_goes_round},    {"shapes", shapes_are_inferred}, {"traced", traced_is_eager},
+      {"step", a_step_lowers_the_loss}, {"steady", calls_grow_nothing},  {"empty", empty_batches_pass}};
+  Table table = specimens_of_all();
   std::printf("%-24s", "layer");
   for (auto& [name, check] : checks) std::printf(" %-8s", name);
   std::printf("\n");

@@ -15,6 +15,15 @@ using golden::difference;
 using golden::Json;
 
 constexpr double kTolerance = 1e-5;
+const char* const kFiles[] = {"layers.npz", "layers_vision.npz"};
+
+template <class F>
+void each_case(F f) {
+  for (const char* name : kFiles) {
+    golden::File file(name);
+    for (const Case& c : file.cases) f(c);
+  }
+}
 
 // The layer as a file would make it, with the recorded weights.
 Layer made(const Case& c, const Tensors& inputs) {
@@ -59,16 +68,13 @@ void check_gradients(const Case& c, const Layer& layer, const Tensors& inputs) {
   Tensors grads = tape.gradient(target, trainable);
   for (size_t k = 0; k < trainable.size(); ++k) {
     std::string name = "wgrad" + std::to_string(k);
-    if (c.has(name)) {
-      EXPECT_LE(difference(grads[k], c[name]), kTolerance) << name;
-    }
+    if (c.has(name)) { EXPECT_LE(difference(grads[k], c[name]), kTolerance) << name; }
   }
 }
 
 TEST(LayersGolden, ValuesGradientsAndStatisticsAreThoseOfKeras) {
-  golden::File file("layers.npz");
   std::set<std::string> classes;
-  for (const Case& c : file.cases) {
+  each_case([&](const Case& c) {
     SCOPED_TRACE(c.name);
     classes.insert(c.entry["layer"].get<std::string>());
     try {
@@ -88,14 +94,13 @@ TEST(LayersGolden, ValuesGradientsAndStatisticsAreThoseOfKeras) {
       layer.set_weights(c.all("w"));
       check_gradients(c, layer, inputs);
     } catch (const Error& e) { ADD_FAILURE() << e.what(); }
-  }
+  });
   EXPECT_GE(classes.size(), 28u);
 }
 
 // Keras' own configuration is understood, and what we write of it says the same.
 TEST(LayersGolden, ConfigurationsGoInAndOutUnchanged) {
-  golden::File file("layers.npz");
-  for (const Case& c : file.cases) {
+  each_case([](const Case& c) {
     SCOPED_TRACE(c.name);
     const Json& want = c.entry["config"];
     Layer layer = LayerRegistry::global().make(c.entry["layer"].get<std::string>(), want.dump());
@@ -107,12 +112,11 @@ TEST(LayersGolden, ConfigurationsGoInAndOutUnchanged) {
       EXPECT_EQ(nlohmann::json::parse(got[key].dump()), nlohmann::json::parse(value.dump())) << key;
     }
     for (auto& [key, value] : got.items()) EXPECT_TRUE(want.contains(key)) << key;
-  }
+  });
 }
 
 TEST(LayersGolden, ShapesAreKnownBeforeACall) {
-  golden::File file("layers.npz");
-  for (const Case& c : file.cases) {
+  each_case([](const Case& c) {
     SCOPED_TRACE(c.name);
     Tensors inputs = c.all("in");
     Layer layer = LayerRegistry::global().make(c.entry["layer"].get<std::string>(), c.entry["config"].dump());
@@ -128,13 +132,9 @@ TEST(LayersGolden, ShapesAreKnownBeforeACall) {
     for (auto& d : c.entry["output_shape"]) want.push_back(d.get<int64_t>());
     EXPECT_EQ(out[0].shape, want);
     want[0] = -1;
-    if (c.name != "Flatten/vector") {
-      EXPECT_EQ(layer.output_specs(open)[0].shape, want);
-    }
-    if (layer.weights().empty()) {
-      EXPECT_EQ(eager_ops(), ops);
-    }
-  }
+    if (c.name != "Flatten/vector") { EXPECT_EQ(layer.output_specs(open)[0].shape, want); }
+    if (layer.weights().empty()) { EXPECT_EQ(eager_ops(), ops); }
+  });
 }
 
 }  // namespace

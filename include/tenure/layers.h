@@ -5,54 +5,15 @@
 #pragma once
 
 #include <cstdint>
-#include <initializer_list>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include <tenure/layer.h>
-#include <tenure/ops.h>
+#include <tenure/layer_values.h>
+#include <tenure/layers_regularization.h>
+#include <tenure/layers_shape.h>
 
 namespace tenure {
-
-/// One axis or a list of axes; written as it was given.
-class TENURE_API AxisList : public ConfigObject {
- public:
-  AxisList(int axis) : axes{axis} {}
-  AxisList(std::initializer_list<int> list) : axes(list), one(list.size() == 1) {}
-  explicit AxisList(std::vector<int> list) : axes(std::move(list)), one(false) {}
-  std::string to_json() const override;
-  void from_json(const std::string& text) override;
-
-  std::vector<int> axes;
-  bool one = true;
-};
-
-/// A number or a list of numbers.
-class TENURE_API NumberList : public ConfigObject {
- public:
-  NumberList(double number) : numbers{number} {}
-  NumberList(std::initializer_list<double> list) : numbers(list), one(list.size() == 1) {}
-  explicit NumberList(std::vector<double> list) : numbers(std::move(list)), one(false) {}
-  std::string to_json() const override;
-  void from_json(const std::string& text) override;
-
-  std::vector<double> numbers;
-  bool one = true;
-};
-
-/// Rows and columns around an image: one number, {rows, columns}, or {{top, bottom}, {left, right}}.
-class TENURE_API Border : public ConfigObject {
- public:
-  Border(int64_t all) : top(all), bottom(all), left(all), right(all) {}
-  Border(int64_t rows, int64_t columns) : top(rows), bottom(rows), left(columns), right(columns) {}
-  Border(Pair rows, Pair columns) : top(rows.h), bottom(rows.w), left(columns.h), right(columns.w) {}
-  std::string to_json() const override;
-  void from_json(const std::string& text) override;
-
-  int64_t top, bottom, left, right;
-};
 
 namespace layers {
 
@@ -359,6 +320,18 @@ struct TENURE_API Maximum {
 };
 
 struct TENURE_API Minimum {
+  std::string name = {};
+  bool trainable = true;
+  DTypePolicy dtype = {};
+  Outputs operator()(TensorList inputs) const&&;
+  operator Layer() const;
+};
+
+/// Products of two inputs, summed over an axis of each, sample by sample; `axes` is one for both or two. With `normalize`, of the inputs
+/// at length 1 along those axes: their cosines. Exactly two inputs.
+struct TENURE_API Dot {
+  AxisList axes;
+  bool normalize = false;
   std::string name = {};
   bool trainable = true;
   DTypePolicy dtype = {};

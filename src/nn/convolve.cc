@@ -8,6 +8,20 @@ void check_padding(std::string_view padding, std::string_view layer) {
   check(padding == "valid" || padding == "same", Code::InvalidArgument, "{}: expected padding valid or same, got '{}'", layer, padding);
 }
 
+void visit_triple(Fields& v, const char* name, Triple& t) {
+  std::vector<int64_t> list{t.d, t.h, t.w};
+  v(name, list);
+  check(list.size() == 1 || list.size() == 3, Code::InvalidArgument, "'{}': expected one number or three, got {}", name, list.size());
+  t = list.size() == 1 ? Triple(list[0]) : Triple(list[0], list[1], list[2]);
+}
+
+void visit_single(Fields& v, const char* name, int64_t& n) {
+  std::vector<int64_t> list{n};
+  v(name, list);
+  check(list.size() == 1, Code::InvalidArgument, "'{}': expected one number, got {}", name, list.size());
+  n = list[0];
+}
+
 void visit_format(Fields& v, std::string& data_format) {
   if (data_format.empty()) data_format = "channels_last";
   v("data_format", data_format);

@@ -27,6 +27,11 @@ bool channels_first(std::string_view data_format);
 Tensor to_last(Tensor x, std::string_view data_format);
 Tensor from_last(Tensor x, std::string_view data_format);
 
+/// Three sizes as a list; reads one number too.
+void visit_triple(Fields& v, const char* name, Triple& t);
+/// One size that Keras writes as a list of one.
+void visit_single(Fields& v, const char* name, int64_t& n);
+
 /// A required positive size.
 inline void check_positive(int64_t v, const char* layer, const char* field) {
   check(v > 0, Code::InvalidArgument, "{}: expected {} > 0, got {}", layer, field, v);

@@ -98,6 +98,57 @@ void fields(Fields&, Minimum&) {}
 Minimum::operator Layer() const { return make_layer<Folded<Minimum, minimum>>(*this); }
 Outputs Minimum::operator()(TensorList x) const&& { return Layer(*this)(std::move(x)); }
 
+// ---- Dot ------------------------------------------------------------------------------------------------------------------------
+
+void fields(Fields& v, Dot& c) { v("axes", c.axes), v("normalize", c.normalize); }
+
+class DotLayer final : public LayerOf<Dot> {
+ public:
+  explicit DotLayer(const Dot& c) : LayerOf(c) {
+    const size_t n = c.axes.axes.size();
+    check(c.axes.one ? n == 1 : n == 2, Code::InvalidArgument, "Dot: expected one axis or two, got {}", n);
+  }
+  Tensors call_all(Tensors xs, const Call&) override {
+    check(xs.size() == 2, Code::InvalidArgument, "{}: expected exactly 2 inputs, got {}", name(), xs.size());
+    DType t = promote(xs[0].dtype(), xs[1].dtype());
+    Factor a(*this, std::move(xs[0]), config.axes.axes.front(), t), b(*this, std::move(xs[1]), config.axes.axes.back(), t);
+    check(a.n < 0 || b.n < 0 || a.n == b.n, Code::Shape, "{}: the summed axes have {} and {} elements", name(), a.n, b.n);
+    Shape y{a.batch < 0 ? b.batch : a.batch};
+    for (const Shape* s : {&a.kept, &b.kept})
+      for (int64_t n : *s) y.push_back(n);
+    if (y.rank() == 1) y.push_back(1);
+    // With a size unknown behind the batch only the shape is asked for.
+    if (!y.slice(1, y.rank()).known()) return one(make_abstract({y, t}));
+    Tensor product = matmul(a.rows(), b.rows(), false, true);
+    return one(product.shape() == y ? std::move(product) : reshape(std::move(product), y));
+  }
+
+ private:
+  // An input with its summed axis at the end, as one matrix a sample. stack-bound
+  struct Factor {
+    Factor(const DotLayer& layer, Tensor input, int axis, DType t) : x(std::move(input)) {
+      check(x.rank() >= 2, Code::Shape, "{}: expected inputs of rank 2 or more, got {}", layer.name(), x.spec());
+      const int at = normalize_axis(axis, x.rank());
+      check(at > 0, Code::InvalidArgument, "{}: axes cannot include the batch, 0", layer.name());
+      if (x.dtype() != t) x = cast(std::move(x), t);
+      // Keras: x * min(rsqrt(sum of squares), 1e7).
+      if (layer.config.normalize) x = multiply(x, minimum(rsqrt(sum(square(x), {at}, true)), 1e7));
+      batch = x.shape()[0], n = x.shape()[at];
+      std::vector<int> order{0};
+      for (int i = 1; i < x.rank(); ++i)
+        if (i != at) order.push_back(i), kept.push_back(x.shape()[i]);
+      order.push_back(at);
+      if (at != x.rank() - 1) x = transpose(std::move(x), order);
+    }
+    Tensor rows() { return kept.rank() == 1 ? std::move(x) : reshape(std::move(x), {batch, kept.elements(), n}); }
+    Tensor x;  // stack-bound
+    int64_t batch = -1, n = -1;
+    Shape kept;
+  };
+};
+Dot::operator Layer() const { return make_layer<DotLayer>(*this); }
+Outputs Dot::operator()(TensorList x) const&& { return Layer(*this)(std::move(x)); }
+
 // ---- Concatenate ----------------------------------------------------------------------------------------------------------------
 
 void fields(Fields& v, Concatenate& c) { v("axis", c.axis); }
@@ -126,6 +177,7 @@ void register_merge(LayerRegistry& r) {
   r.add<layers::Average>("Average");
   r.add<layers::Maximum>("Maximum");
   r.add<layers::Minimum>("Minimum");
+  r.add<layers::Dot>("Dot");
   r.add<layers::Concatenate>("Concatenate");
 }
 

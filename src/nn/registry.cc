@@ -37,6 +37,9 @@ LayerRegistry::LayerRegistry() : impl_(std::make_unique<Impl>()) {
   register_activation_layers(*this);
   register_merge(*this);
   register_reshape(*this);
+  register_padding(*this);
+  register_resample(*this);
+  register_noise(*this);
 }
 
 void LayerRegistry::add(Entry entry) {
@@ -49,7 +52,7 @@ Layer LayerRegistry::make(const std::string& class_name, const std::string& conf
   const Entry& e = impl_->find(class_name);
   Json config = nn::parse(config_json, class_name);
   std::string where = class_name;
-  if (config.is_object() && config.contains("name") && config["name"].is_string()) where += " " + config["name"].get<std::string>();
+  if (config.is_object() && config.contains("name") && config["name"].is_string()) where.append(" ").append(config["name"].get<std::string>());
   nn::ConfigReader reader(config, where);
   Layer layer = e.make(reader);
   // Written by every Keras layer, of no effect on what is computed here.
@@ -86,7 +89,10 @@ Json LayerBody::config() const {
   w.out["trainable"] = trainable();
   w.out["dtype"] = Json::parse(policy_.to_json());
   object_->visit_config(w);
-  if (object_->class_name() == "InputLayer") w.out.erase("trainable");  // its dtype is the data's, written by itself
+  const std::string c = object_->class_name();
+  if (c == "InputLayer") w.out.erase("trainable");  // its dtype is the data's, written by itself
+  // The constructors of these take no `trainable`, and Keras writes their variables' dtype for the policy.
+  if (c.rfind("SpatialDropout", 0) == 0) w.out.erase("trainable"), w.out["dtype"] = to_string(policy_.variable_dtype());
   return std::move(w.out);
 }
 

@@ -12,5 +12,8 @@ void register_norm(LayerRegistry& r);
 void register_activation_layers(LayerRegistry& r);
 void register_merge(LayerRegistry& r);
 void register_reshape(LayerRegistry& r);
+void register_padding(LayerRegistry& r);
+void register_resample(LayerRegistry& r);
+void register_noise(LayerRegistry& r);
 
 }  // namespace tenure

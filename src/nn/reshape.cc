@@ -21,18 +21,6 @@ void NumberList::from_json(const std::string& text) {
   numbers = one ? std::vector<double>{j.get<double>()} : j.get<std::vector<double>>();
 }
 
-std::string Border::to_json() const { return Json{{top, bottom}, {left, right}}.dump(); }
-void Border::from_json(const std::string& text) {
-  Json j = nn::parse(text, "padding");
-  auto whole = [](const Json& n) { return n.is_number_integer(); };
-  auto pair = [&](const Json& n) { return n.is_array() && n.size() == 2 && whole(n[0]) && whole(n[1]); };
-  if (whole(j)) *this = Border(j.get<int64_t>());
-  else if (pair(j)) *this = Border(j[0].get<int64_t>(), j[1].get<int64_t>());
-  else if (j.is_array() && j.size() == 2 && pair(j[0]) && pair(j[1]))
-    *this = Border(Pair(j[0][0].get<int64_t>(), j[0][1].get<int64_t>()), Pair(j[1][0].get<int64_t>(), j[1][1].get<int64_t>()));
-  else fail(Code::InvalidArgument, "expected a number, two numbers or two pairs of them, got {}", text);
-}
-
 namespace layers {
 
 // ---- Flatten --------------------------------------------------------------------------------------------------------------------
@@ -116,27 +104,6 @@ class PermuteLayer final : public LayerOf<Permute> {
 Permute::operator Layer() const { return make_layer<PermuteLayer>(*this); }
 Outputs Permute::operator()(TensorList x) const&& { return Layer(*this)(std::move(x)); }
 
-// ---- ZeroPadding2D --------------------------------------------------------------------------------------------------------------
-
-void fields(Fields& v, ZeroPadding2D& c) {
-  v("padding", c.padding);
-  nn::visit_format(v, c.data_format);
-}
-
-class ZeroPadding2DLayer final : public LayerOf<ZeroPadding2D> {
- public:
-  using LayerOf::LayerOf;
-  Tensor call(Tensor x, const Call&) override {
-    check(x.rank() == 4, Code::Shape, "ZeroPadding2D: expected images of rank 4, got {}", x.spec());
-    const Border& p = config.padding;
-    std::pair<int64_t, int64_t> none{0, 0}, rows{p.top, p.bottom}, columns{p.left, p.right};
-    if (nn::channels_first(config.data_format)) return pad(std::move(x), {none, none, rows, columns});
-    return pad(std::move(x), {none, rows, columns, none});
-  }
-};
-ZeroPadding2D::operator Layer() const { return make_layer<ZeroPadding2DLayer>(*this); }
-Outputs ZeroPadding2D::operator()(TensorList x) const&& { return Layer(*this)(std::move(x)); }
-
 // ---- Rescaling ------------------------------------------------------------------------------------------------------------------
 
 void fields(Fields& v, Rescaling& c) { v("scale", c.scale), v("offset", c.offset); }
@@ -167,7 +134,6 @@ void register_reshape(LayerRegistry& r) {
   r.add<layers::Flatten>("Flatten");
   r.add<layers::Reshape>("Reshape");
   r.add<layers::Permute>("Permute");
-  r.add<layers::ZeroPadding2D>("ZeroPadding2D");
   r.add<layers::Rescaling>("Rescaling");
 }
 

@@ -11,6 +11,7 @@ import numpy as np
 import golden
 import make_demo_model
 import make_layers
+import make_layers_vision
 import make_ops
 import make_training
 
@@ -48,7 +49,7 @@ def main():
     arguments = parser.parse_args()
 
     files, cases, failed = {}, [], 0
-    for module in (make_ops, make_layers, make_training):
+    for module in (make_ops, make_layers, make_layers_vision, make_training):
         for file, functions in module.FILES.items():
             meta, kept = golden.load(golden.HERE / file)
             files[file] = kept
