@@ -59,9 +59,7 @@ void check_gradients(const Case& c, const Layer& layer, const Tensors& inputs) {
   Tensors grads = tape.gradient(target, trainable);
   for (size_t k = 0; k < trainable.size(); ++k) {
     std::string name = "wgrad" + std::to_string(k);
-    if (c.has(name)) {
-      EXPECT_LE(difference(grads[k], c[name]), kTolerance) << name;
-    }
+    if (c.has(name)) { EXPECT_LE(difference(grads[k], c[name]), kTolerance) << name; }
   }
 }
 
@@ -128,12 +126,8 @@ TEST(LayersGolden, ShapesAreKnownBeforeACall) {
     for (auto& d : c.entry["output_shape"]) want.push_back(d.get<int64_t>());
     EXPECT_EQ(out[0].shape, want);
     want[0] = -1;
-    if (c.name != "Flatten/vector") {
-      EXPECT_EQ(layer.output_specs(open)[0].shape, want);
-    }
-    if (layer.weights().empty()) {
-      EXPECT_EQ(eager_ops(), ops);
-    }
+    if (c.name != "Flatten/vector") { EXPECT_EQ(layer.output_specs(open)[0].shape, want); }
+    if (layer.weights().empty()) { EXPECT_EQ(eager_ops(), ops); }
   }
 }
 
