@@ -12,6 +12,7 @@
 
 #include "core/body.h"
 #include "files/npy.h"
+#include "paths.h"
 
 namespace tenure::golden {
 
@@ -46,7 +47,7 @@ class Case {
 
 class File {
  public:
-  explicit File(const std::string& name) : npz_(std::string(TENURE_SOURCE_DIR "/tests/reference/") + name) {
+  explicit File(const std::string& name) : npz_(tests::source_dir() + "/tests/reference/" + name) {
     files::Array cases = npz_.read("cases");
     Json list =
         Json::parse(reinterpret_cast<const char*>(cases.bytes.data()), reinterpret_cast<const char*>(cases.bytes.data()) + cases.bytes.size());

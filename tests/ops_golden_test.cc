@@ -14,6 +14,7 @@
 
 #include "conformance.h"
 #include "files/npy.h"
+#include "paths.h"
 
 namespace tenure {
 namespace {
@@ -278,7 +279,7 @@ Tensor tensor_of(const files::Array& a) {
 
 class Golden {
  public:
-  explicit Golden(const std::string& file) : file_(std::string(TENURE_SOURCE_DIR) + "/tests/reference/" + file) {}
+  explicit Golden(const std::string& file) : file_(tests::source_dir() + "/tests/reference/" + file) {}
 
   void run() {
     std::vector<uint8_t> text = file_.read("cases").values<uint8_t>();
@@ -366,7 +367,7 @@ TEST(OpsGolden, ImagesAreKeras) { Golden("ops_image.npz").run(); }
 class Promotion : public testing::Test {
  protected:
   Promotion() {
-    std::ifstream in(std::string(TENURE_SOURCE_DIR) + "/tests/reference/promotion.json");
+    std::ifstream in(tests::source_dir() + "/tests/reference/promotion.json");
     rules_ = Json::parse(in);
   }
   static std::string text(const Json& v) { return v.get<std::string>(); }

@@ -13,6 +13,7 @@
 
 #include "files/npy.h"
 #include "files/test_files.h"
+#include "paths.h"
 
 namespace tenure::data {
 
@@ -73,7 +74,7 @@ class Logged {
   std::vector<std::string> lines_;
 };
 
-inline std::string reference(const std::string& name) { return std::string(TENURE_SOURCE_DIR) + "/tests/reference/images/" + name; }
-inline std::string mnist(const std::string& name) { return std::string(TENURE_SOURCE_DIR) + "/../shared/data/mnist/" + name; }
+inline std::string reference(const std::string& name) { return tests::source_dir() + "/tests/reference/images/" + name; }
+inline std::string mnist(const std::string& name) { return tests::source_dir() + "/../shared/data/mnist/" + name; }
 
 }  // namespace tenure::data

@@ -3,6 +3,7 @@
 #include "files/idx.h"
 #include "files/npy.h"
 #include "files/test_files.h"
+#include "paths.h"
 
 namespace tenure::files {
 namespace {
@@ -28,7 +29,7 @@ void read_any(const std::string& reader, const Bytes& bytes) {
 
 TEST(FormerFindings, LoadOrThrow) {
   int files = 0;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(TENURE_SOURCE_DIR "/tests/fuzz/corpus")) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(tests::source_dir() + "/tests/fuzz/corpus")) {
     if (!entry.is_regular_file() || entry.path().extension() == ".md") continue;
     SCOPED_TRACE(entry.path().string());
     caught([&] { read_any(entry.path().parent_path().filename().string(), Bytes::map(entry.path().string())); });

@@ -3,6 +3,7 @@
 #include "files/gz.h"
 #include "files/idx.h"
 #include "files/test_files.h"
+#include "paths.h"
 
 namespace tenure::files {
 namespace {
@@ -176,7 +177,7 @@ TEST(Idx, DamagedFilesAreRefused) {
 }
 
 TEST(Idx, MnistIsRead) {
-  const std::string folder = std::string(TENURE_SOURCE_DIR) + "/../shared/data/mnist/";
+  const std::string folder = tests::source_dir() + "/../shared/data/mnist/";
   if (!have(folder)) GTEST_SKIP() << "the MNIST files are not beside the repository";
   EXPECT_EQ(read_idx(folder + "t10k-images-idx3-ubyte.gz").spec(), (Spec{{10000, 28, 28}, uint8}));
   const Array labels = read_idx(folder + "t10k-labels-idx1-ubyte.gz");

@@ -15,10 +15,11 @@
 #include <tenure/error.h>
 
 #include "files/bytes.h"
+#include "paths.h"
 
 namespace tenure::files {
 
-inline std::string sample(const std::string& name) { return std::string(TENURE_SOURCE_DIR) + "/../shared/samples/" + name; }
+inline std::string sample(const std::string& name) { return tests::source_dir() + "/../shared/samples/" + name; }
 inline bool have(const std::string& path) { return std::filesystem::exists(path); }
 
 /// A folder that is gone at the end of the test.

@@ -1,5 +1,6 @@
 // Every wrong file ends in one clear Error; nothing is left behind (the listener looks).
 #include "io/test_models.h"
+#include "sanitizer.h"
 
 namespace tenure::io {
 namespace {
@@ -377,7 +378,7 @@ TEST_P(MutatedConfig, LoadsOrThrows) {
   const auto good = archive.config();
   std::mt19937 random(7);
   std::map<std::string, int> codes;
-  for (int i = 0; i < 1500; ++i) {
+  for (int i = 0; i < (kSanitized ? 400 : 1500); ++i) {
     auto bad = good;
     for (unsigned n = 1 + random() % 3; n-- > 0;) mutate(bad, random);
     archive.set_config(bad);

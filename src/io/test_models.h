@@ -12,12 +12,13 @@
 #include "files/npy.h"
 #include "files/test_files.h"
 #include "files/zip.h"
+#include "paths.h"
 
 namespace tenure::io {
 
 using files::Bytes;
 
-inline std::string reference(const std::string& name) { return std::string(TENURE_SOURCE_DIR) + "/tests/reference/" + name; }
+inline std::string reference(const std::string& name) { return tests::source_dir() + "/tests/reference/" + name; }
 
 /// The largest |a-b| / max(1, max|b|).
 inline double difference(const Tensor& a, const Tensor& b) {
@@ -86,7 +87,7 @@ void each_object(nlohmann::ordered_json& j, F&& f) {
 /// The Python with Keras that some tests ask, or "".
 inline std::string keras_python() {
   const char* named = std::getenv("TENURE_KERAS_PYTHON");
-  for (const std::string& path : {std::string(named ? named : ""), std::string(TENURE_SOURCE_DIR) + "/build/venv/bin/python"})
+  for (const std::string& path : {std::string(named ? named : ""), tests::source_dir() + "/build/venv/bin/python"})
     if (!path.empty() && files::have(path) && std::system((path + " -c 'import keras, h5py' >/dev/null 2>&1").c_str()) == 0) return path;
   return "";
 }

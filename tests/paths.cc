@@ -1,0 +1,3 @@
+#include "paths.h"
+
+std::string tenure::tests::source_dir() { return TENURE_SOURCE_DIR; }
