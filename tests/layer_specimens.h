@@ -35,6 +35,38 @@ inline void add_vision(Table& t) {
   t["AlphaDropout"] = {{R"({"rate": 0.2, "seed": 5})", {kMatrix}}, {R"({"rate": 0.2, "noise_shape": [null, 1, 4]})", {kSeries}}};
   t["SpatialDropout1D"] = {{R"({"rate": 0.3, "seed": 2})", {kSeries}}};
   t["SpatialDropout2D"] = {{R"({"rate": 0.3})", {kImage}}, {R"({"rate": 0.3, "seed": 4, "data_format": "channels_first"})", {kImage}}};
+  const Spec first{{2, 4, 6, 5}, float32};
+  t["Conv1D"] = {{R"({"filters": 3, "kernel_size": 3, "padding": "causal", "activation": "relu"})", {kSeries}},
+                 {R"({"filters": 4, "kernel_size": 2, "strides": 2, "groups": 2, "padding": "same"})", {kSeries}},
+                 {R"({"filters": 3, "kernel_size": 2, "data_format": "channels_first"})", {{{2, 4, 5}, float32}}}};
+  t["Conv3D"] = {{R"({"filters": 3, "kernel_size": [2, 1, 3], "padding": "same"})", {kVolume}},
+                 {R"({"filters": 4, "kernel_size": 2, "strides": 2, "groups": 2})", {kVolume}},
+                 {R"({"filters": 3, "kernel_size": 2, "data_format": "channels_first"})", {{{2, 2, 4, 3, 5}, float32}}}};
+  t["Conv1DTranspose"] = {{R"({"filters": 3, "kernel_size": 3, "strides": 2, "padding": "same"})", {kSeries}},
+                          {R"({"filters": 3, "kernel_size": 2, "dilation_rate": 2, "data_format": "channels_first"})", {kSeries}}};
+  t["Conv2DTranspose"] = {{R"({"filters": 3, "kernel_size": [3, 2], "strides": 2, "output_padding": 1, "activation": "relu"})", {kImage}},
+                          {R"({"filters": 3, "kernel_size": 3, "padding": "same", "data_format": "channels_first"})", {first}}};
+  t["Conv3DTranspose"] = {{R"({"filters": 2, "kernel_size": 3, "strides": [2, 1, 2], "padding": "same"})", {kVolume}}};
+  t["DepthwiseConv1D"] = {{R"({"kernel_size": 3, "depth_multiplier": 2, "padding": "same"})", {kSeries}},
+                          {R"({"kernel_size": 2, "data_format": "channels_first", "activation": "tanh"})", {{{2, 4, 5}, float32}}}};
+  t["SeparableConv1D"] = {{R"({"filters": 3, "kernel_size": 3, "strides": 2, "activation": "relu"})", {kSeries}}};
+  t["SeparableConv2D"] = {{R"({"filters": 3, "kernel_size": 3, "depth_multiplier": 2, "padding": "same"})", {kImage}},
+                          {R"({"filters": 3, "kernel_size": [2, 3], "data_format": "channels_first"})", {first}}};
+  for (const std::string kind : {"Max", "Average"}) {
+    t[kind + "Pooling1D"] = {{"{}", {kSeries}}, {R"({"pool_size": 3, "strides": 1, "padding": "same", "data_format": "channels_first"})", {kSeries}}};
+    t[kind + "Pooling3D"] = {{"{}", {kVolume}}, {R"({"pool_size": [2, 3, 1], "strides": 1, "padding": "same"})", {kVolume}}};
+    t["Global" + kind + "Pooling3D"] = {{"{}", {kVolume}}, {R"({"data_format": "channels_first", "keepdims": true})", {kVolume}}};
+    t["Adaptive" + kind + "Pooling1D"] = {{R"({"output_size": 3})", {kSeries}}};
+    t["Adaptive" + kind + "Pooling2D"] = {{R"({"output_size": [4, 2]})", {kImage}},
+                                          {R"({"output_size": 2, "data_format": "channels_first"})", {first}}};
+    t["Adaptive" + kind + "Pooling3D"] = {{R"({"output_size": [3, 2, 1]})", {kVolume}}};
+  }
+  t["GroupNormalization"] = {{R"({"groups": 2})", {kImage}}, {R"({"groups": -1, "axis": 1, "scale": false})", {kSeries}}};
+  t["RMSNormalization"] = {{"{}", {kSeries}}, {R"({"axis": [1, 2]})", {kSeries}}};
+  t["UnitNormalization"] = {{"{}", {kMatrix}}, {R"({"axis": [1, 2]})", {kSeries}}};
+  t["Normalization"] = {{"{}", {kMatrix}}, {R"({"mean": 1.0, "variance": 4.0, "invert": true, "axis": []})", {kSeries}}};
+  t["LayerScale"] = {{R"({"init_values": 0.5, "projection_dim": 4})", {kImage}}};
+  t["CustomScaleLayer"] = {{R"({"scale": 0.2})", {kMatrix, kMatrix}}};
   t["SpatialDropout3D"] = {{R"({"rate": 0.3, "seed": 1})", {kVolume}}};
 }
 

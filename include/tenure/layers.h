@@ -10,6 +10,9 @@
 #include <vector>
 
 #include <tenure/layer_values.h>
+#include <tenure/layers_convolution.h>
+#include <tenure/layers_normalization.h>
+#include <tenure/layers_pooling.h>
 #include <tenure/layers_regularization.h>
 #include <tenure/layers_shape.h>
 

@@ -3,6 +3,7 @@
 
 #include <tenure/arrays.h>
 #include <tenure/callbacks.h>
+#include <tenure/convolution.h>
 #include <tenure/data.h>
 #include <tenure/dtype.h>
 #include <tenure/error.h>

@@ -7,13 +7,13 @@ namespace {
 
 using namespace ops;
 
-// Height and width are padded with zeros, nothing else is: top, bottom, left, right; else empty.
+// The spatial dimensions are padded with zeros, nothing else is: before and after each; else empty.
 std::vector<int64_t> zeros_around(const GraphNode& n) {
   if (n.op != &pad_op) return {};
   const auto& a = n.attrs.get<PadAttrs>();
-  if (a.mode != "constant" || a.value != 0 || a.pads.size() != 8) return {};
-  if (a.pads[0] || a.pads[1] || a.pads[6] || a.pads[7]) return {};
-  return {a.pads.begin() + 2, a.pads.begin() + 6};
+  const size_t all = a.pads.size();
+  if (a.mode != "constant" || a.value != 0 || all < 6 || a.pads[0] || a.pads[1] || a.pads[all - 2] || a.pads[all - 1]) return {};
+  return {a.pads.begin() + 2, a.pads.end() - 2};
 }
 
 bool keeps_sign(std::string_view activation) {
@@ -29,15 +29,16 @@ bool not_negative(const Graph& g, ValueId v) {
   const GraphNode& n = g.nodes[static_cast<size_t>(value.node)];
   if (!n.op) return false;
   if (n.op == &linear_op) return keeps_sign(n.attrs.get<LinearAttrs>().epilogue.activation);
-  if (n.op == &conv2d_op || n.op == &depthwise_conv2d_op) return keeps_sign(n.attrs.get<ConvAttrs>().epilogue.activation);
+  if (n.op == &conv_op || n.op == &depthwise_conv_op) return keeps_sign(n.attrs.get<ConvAttrs>().epilogue.activation);
   return n.op->tile && n.in.size() == 1 && keeps_sign(n.op->name);
 }
 
 template <class A>
 bool take(A& a, const std::vector<int64_t>& zeros) {
   if (a.padding != "valid" && a.padding != "explicit") return false;
-  if (a.padding == "valid") a.pads.assign(4, 0);
-  for (size_t i = 0; i < 4; ++i) a.pads[i] += zeros[i];
+  if (a.padding == "valid") a.pads.assign(zeros.size(), 0);
+  if (a.pads.size() != zeros.size()) return false;
+  for (size_t i = 0; i < zeros.size(); ++i) a.pads[i] += zeros[i];
   a.padding = "explicit";
   return true;
 }
@@ -47,7 +48,7 @@ bool take(A& a, const std::vector<int64_t>& zeros) {
 void fold_pads(Graph& g) {
   const std::vector<int32_t> uses = g.uses();
   for (GraphNode& n : g.nodes) {
-    const bool conv = n.op == &conv2d_op || n.op == &depthwise_conv2d_op;
+    const bool conv = n.op == &conv_op || n.op == &depthwise_conv_op;
     if (!conv && n.op != &max_pool_op) continue;
     const Value& x = g.values[static_cast<size_t>(n.in[0])];
     if (x.kind != Value::result || uses[static_cast<size_t>(n.in[0])] != 1) continue;
@@ -58,8 +59,8 @@ void fold_pads(Graph& g) {
       if (!take(n.attrs.get<ConvAttrs>(), zeros)) continue;
     } else {
       auto& a = n.attrs.get<PoolAttrs>();
-      if (std::max(zeros[0], zeros[1]) >= a.pool_size[0] || std::max(zeros[2], zeros[3]) >= a.pool_size[1] || !not_negative(g, pad.in[0]) ||
-          !take(a, zeros))
+      if (zeros.size() != 4 || std::max(zeros[0], zeros[1]) >= a.pool_size[0] || std::max(zeros[2], zeros[3]) >= a.pool_size[1] ||
+          !not_negative(g, pad.in[0]) || !take(a, zeros))
         continue;
     }
     n.in[0] = pad.in[0];  // the padded value is used by nobody now: dead code

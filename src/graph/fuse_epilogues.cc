@@ -1,4 +1,4 @@
-// Products take what follows them: matmul, linear, conv2d and depthwise_conv2d absorb a bias, a residual and an activation.
+// Products take what follows them: matmul, linear, conv and depthwise_conv absorb a bias, a residual and an activation.
 // The fused node stands where the last absorbed node stood, so everything it reads is there.
 #include "graph/graph.h"
 #include "ops/fused.h"
@@ -11,7 +11,7 @@ using namespace ops;
 // The epilogue of a product node, or null; a matmul is turned into a linear first.
 EpilogueAttrs* epilogue_of(GraphNode& n) {
   if (n.op == &linear_op) return &n.attrs.get<LinearAttrs>().epilogue;
-  if (n.op == &conv2d_op || n.op == &depthwise_conv2d_op) return &n.attrs.get<ConvAttrs>().epilogue;
+  if (n.op == &conv_op || n.op == &depthwise_conv_op) return &n.attrs.get<ConvAttrs>().epilogue;
   return nullptr;
 }
 

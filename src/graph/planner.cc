@@ -155,7 +155,7 @@ class Executable::Planner {
     // A product with a residual adds to what the output holds: the residual itself, where it dies here.
     bool sum = false;
     if (n.op == &ops::linear_op) sum = n.attrs.get<ops::LinearAttrs>().epilogue.sum;
-    if (n.op == &ops::conv2d_op || n.op == &ops::depthwise_conv2d_op) sum = n.attrs.get<ops::ConvAttrs>().epilogue.sum;
+    if (n.op == &ops::conv_op || n.op == &ops::depthwise_conv_op) sum = n.attrs.get<ops::ConvAttrs>().epilogue.sum;
     return sum ? static_cast<int64_t>(n.in.size()) - 1 : -1;
   }
 

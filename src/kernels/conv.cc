@@ -8,7 +8,7 @@ namespace tenure::kernels {
 namespace {
 
 /// Nothing goes in or nothing comes out: y is act(bias + residual), all zeros for gradients.
-class EmptyConv final : public Conv2D {
+class EmptyConv final : public Conv {
  public:
   EmptyConv(const Epilogue& e, int64_t rows, int64_t cols) : e_(e), rows_(rows), cols_(cols) {}
   size_t scratch_bytes() const noexcept override { return 0; }
@@ -32,10 +32,9 @@ class EmptyConv final : public Conv2D {
   int64_t rows_, cols_;
 };
 
-class EmptyWeightsGrad final : public Conv2DWeightsGrad {
+class EmptyWeightsGrad final : public ConvWeightsGrad {
  public:
-  explicit EmptyWeightsGrad(const Conv2DDesc& d)
-      : weights_(d.kh * d.kw * (d.c / d.groups) * d.o), pixels_(d.n * d.out_h() * d.out_w()), channels_(d.o) {}
+  explicit EmptyWeightsGrad(const ConvDesc& d) : weights_(d.taps() * (d.c / d.groups) * d.o), pixels_(d.out_pixels()), channels_(d.o) {}
   size_t scratch_bytes() const noexcept override { return 0; }
   Status run(const float*, const float* dy, float* dw, float* dbias, void*) const noexcept override {
     if (weights_ > 0) std::fill_n(dw, weights_, 0.0f);
@@ -48,65 +47,68 @@ class EmptyWeightsGrad final : public Conv2DWeightsGrad {
   int64_t weights_, pixels_, channels_;
 };
 
-void check_desc(const Conv2DDesc& d) {
-  check(d.n >= 0 && d.h >= 0 && d.w >= 0 && d.c >= 0 && d.o >= 0, Code::Shape,
-        "conv2d: expected sizes of at least 0, got [{},{},{},{}] to {} channels", d.n, d.h, d.w, d.c, d.o);
-  check(d.kh >= 1 && d.kw >= 1, Code::Shape, "conv2d: expected a kernel of at least 1x1, got {}x{}", d.kh, d.kw);
-  check(d.stride_h >= 1 && d.stride_w >= 1 && d.dilation_h >= 1 && d.dilation_w >= 1, Code::InvalidArgument,
-        "conv2d: expected strides and dilations of at least 1, got {}x{} and {}x{}", d.stride_h, d.stride_w, d.dilation_h, d.dilation_w);
-  check(d.pad_top >= 0 && d.pad_left >= 0 && d.pad_bottom >= 0 && d.pad_right >= 0, Code::InvalidArgument, "conv2d: expected paddings of at least 0");
+void check_desc(const ConvDesc& d) {
+  check(d.n >= 0 && d.depth >= 0 && d.h >= 0 && d.w >= 0 && d.c >= 0 && d.o >= 0, Code::Shape,
+        "conv: expected sizes of at least 0, got [{},{},{},{},{}] to {} channels", d.n, d.depth, d.h, d.w, d.c, d.o);
+  check(d.kd >= 1 && d.kh >= 1 && d.kw >= 1, Code::Shape, "conv: expected a kernel of at least 1x1x1, got {}x{}x{}", d.kd, d.kh, d.kw);
+  check(d.stride_d >= 1 && d.dilation_d >= 1 && d.stride_h >= 1 && d.stride_w >= 1 && d.dilation_h >= 1 && d.dilation_w >= 1, Code::InvalidArgument,
+        "conv: expected strides and dilations of at least 1, got {}x{}x{} and {}x{}x{}", d.stride_d, d.stride_h, d.stride_w, d.dilation_d,
+        d.dilation_h, d.dilation_w);
+  check(d.pad_front >= 0 && d.pad_back >= 0 && d.pad_top >= 0 && d.pad_left >= 0 && d.pad_bottom >= 0 && d.pad_right >= 0, Code::InvalidArgument,
+        "conv: expected paddings of at least 0");
   check(d.groups >= 1 && d.c % d.groups == 0 && d.o % d.groups == 0, Code::Shape,
-        "conv2d: expected {} groups to divide {} input and {} output channels", d.groups, d.c, d.o);
-  check(fusable(d.epilogue.act), Code::Unsupported, "conv2d: this activation cannot be fused");
+        "conv: expected {} groups to divide {} input and {} output channels", d.groups, d.c, d.o);
+  check(fusable(d.epilogue.act), Code::Unsupported, "conv: this activation cannot be fused");
 }
 
-bool empty(const Conv2DDesc& d) noexcept { return d.n * d.h * d.w * d.c * d.o * d.out_h() * d.out_w() == 0; }
+bool empty(const ConvDesc& d) noexcept { return d.in_pixels() * d.c * d.o * d.out_pixels() == 0; }
 
-CacheKey key_of(int kind, const Conv2DDesc& d, int threads) noexcept {
+CacheKey key_of(int kind, const ConvDesc& d, int threads) noexcept {
   CacheKey key(kind);
-  for (const int64_t v : {int64_t{threads}, d.n, d.h, d.w, d.c, d.o, d.kh, d.kw, d.stride_h, d.stride_w, d.dilation_h, d.dilation_w, d.pad_top,
-                          d.pad_left, d.pad_bottom, d.pad_right, d.groups})
+  for (const int64_t v : {int64_t{threads}, d.n,        d.h,          d.w,          d.c,          d.o,         d.kh,         d.kw,
+                          d.stride_h,       d.stride_w, d.dilation_h, d.dilation_w, d.pad_top,    d.pad_left,  d.pad_bottom, d.pad_right,
+                          d.groups,         d.depth,    d.kd,         d.stride_d,   d.dilation_d, d.pad_front, d.pad_back})
     key.add(v);
   key.add(d.epilogue);
   return key;
 }
 
 template <class Kernel, class Make>
-std::shared_ptr<const Kernel> prepared(int kind, const Conv2DDesc& d, int threads, Make make) {
+std::shared_ptr<const Kernel> prepared(int kind, const ConvDesc& d, int threads, Make make) {
   const auto erased = [&]() -> std::shared_ptr<const void> { return make(); };
   return std::static_pointer_cast<const Kernel>(cached(key_of(kind, d, threads), erased));
 }
 
 }  // namespace
 
-std::shared_ptr<const Conv2D> conv2d(const Conv2DDesc& desc, int threads) {
+std::shared_ptr<const Conv> conv(const ConvDesc& desc, int threads) {
   check_desc(desc);
   const int team = std::max(1, threads);
-  return prepared<Conv2D>(1, desc, team, [&]() -> std::shared_ptr<const Conv2D> {
-    if (empty(desc)) return std::make_shared<EmptyConv>(desc.epilogue, desc.n * desc.out_h() * desc.out_w(), desc.o);
+  return prepared<Conv>(1, desc, team, [&]() -> std::shared_ptr<const Conv> {
+    if (empty(desc)) return std::make_shared<EmptyConv>(desc.epilogue, desc.out_pixels(), desc.o);
     if (auto fast = make_onednn_conv(desc, team)) return fast;
     return make_direct_conv(desc, team);
   });
 }
 
-std::shared_ptr<const Conv2D> conv2d_backward_data(const Conv2DDesc& desc, int threads) {
+std::shared_ptr<const Conv> conv_backward_data(const ConvDesc& desc, int threads) {
   check_desc(desc);
-  Conv2DDesc d = desc;
+  ConvDesc d = desc;
   d.epilogue = {};
   const int team = std::max(1, threads);
-  return prepared<Conv2D>(2, d, team, [&]() -> std::shared_ptr<const Conv2D> {
-    if (empty(d)) return std::make_shared<EmptyConv>(Epilogue{}, d.n * d.h * d.w, d.c);
+  return prepared<Conv>(2, d, team, [&]() -> std::shared_ptr<const Conv> {
+    if (empty(d)) return std::make_shared<EmptyConv>(Epilogue{}, d.in_pixels(), d.c);
     if (auto fast = make_onednn_backward_data(d, team)) return fast;
     return make_direct_backward_data(d, team);
   });
 }
 
-std::shared_ptr<const Conv2DWeightsGrad> conv2d_backward_weights(const Conv2DDesc& desc, int threads) {
+std::shared_ptr<const ConvWeightsGrad> conv_backward_weights(const ConvDesc& desc, int threads) {
   check_desc(desc);
-  Conv2DDesc d = desc;
+  ConvDesc d = desc;
   d.epilogue = {};
   const int team = std::max(1, threads);
-  return prepared<Conv2DWeightsGrad>(3, d, team, [&]() -> std::shared_ptr<const Conv2DWeightsGrad> {
+  return prepared<ConvWeightsGrad>(3, d, team, [&]() -> std::shared_ptr<const ConvWeightsGrad> {
     if (empty(d)) return std::make_shared<EmptyWeightsGrad>(d);
     if (auto fast = make_onednn_backward_weights(d, team)) return fast;
     return make_direct_backward_weights(d, team);

@@ -79,17 +79,25 @@ std::shared_ptr<const Matmul> matmul(const MatmulDesc& desc, int threads);
 // ------------------------------------------------------------------------------------------------------------------- convolution
 
 /// NHWC activations, HWIO weights [kh, kw, c/groups, o] as Keras stores them, output channels grouped. float32.
-/// A depthwise kernel [kh, kw, c, multiplier] is groups = c, o = c * multiplier. A one-dimensional convolution has h = kh = 1.
-struct Conv2DDesc {
+/// A depthwise kernel [kh, kw, c, multiplier] is groups = c, o = c * multiplier. A one-dimensional convolution has h = kh = 1,
+/// a three-dimensional one (NDHWC, weights [kd, kh, kw, ...]) depth and kd other than 1.
+struct ConvDesc {
   int64_t n = 0, h = 0, w = 0, c = 0, o = 0, kh = 1, kw = 1;
   int64_t stride_h = 1, stride_w = 1, dilation_h = 1, dilation_w = 1;  ///< dilation 1 is dense
   int64_t pad_top = 0, pad_left = 0, pad_bottom = 0, pad_right = 0;
   int64_t groups = 1;
+  int64_t depth = 1, kd = 1, stride_d = 1, dilation_d = 1, pad_front = 0, pad_back = 0;
   Epilogue epilogue = {};  ///< forward only
-  bool operator==(const Conv2DDesc&) const noexcept = default;
+  bool operator==(const ConvDesc&) const noexcept = default;
 
+  int64_t out_d() const noexcept { return out(depth + pad_front + pad_back, kd, stride_d, dilation_d); }
   int64_t out_h() const noexcept { return out(h + pad_top + pad_bottom, kh, stride_h, dilation_h); }
   int64_t out_w() const noexcept { return out(w + pad_left + pad_right, kw, stride_w, dilation_w); }
+  /// Pixels of the output, of the input, and taps of the kernel.
+  int64_t out_pixels() const noexcept { return n * out_d() * out_h() * out_w(); }
+  int64_t in_pixels() const noexcept { return n * depth * h * w; }
+  int64_t taps() const noexcept { return kd * kh * kw; }
+  bool volumetric() const noexcept { return depth != 1 || kd != 1 || pad_front != 0 || pad_back != 0; }
 
  private:
   static int64_t out(int64_t size, int64_t k, int64_t s, int64_t d) noexcept {
@@ -105,9 +113,9 @@ constexpr int64_t same_padding(int64_t size, int64_t k, int64_t stride, int64_t 
 }
 
 /// y = conv(x, w); also backward_data (x is dy, y is dx) with the same contract, without an epilogue.
-class Conv2D {
+class Conv {
  public:
-  virtual ~Conv2D() = default;
+  virtual ~Conv() = default;
   virtual size_t scratch_bytes() const noexcept = 0;
   virtual Status run(const float* x, const float* w, const float* bias, float* y, void* scratch) const noexcept = 0;
   /// Bytes of the weights as run_packed wants them, 64-byte aligned; pack once, keep as long as the weights do not change. Never 0 for real sizes.
@@ -119,18 +127,18 @@ class Conv2D {
 };
 
 /// dw (HWIO) and, unless null, dbias [o], from x and dy. Both are overwritten.
-class Conv2DWeightsGrad {
+class ConvWeightsGrad {
  public:
-  virtual ~Conv2DWeightsGrad() = default;
+  virtual ~ConvWeightsGrad() = default;
   virtual size_t scratch_bytes() const noexcept = 0;
   virtual Status run(const float* x, const float* dy, float* dw, float* dbias, void* scratch) const noexcept = 0;
   virtual const char* implementation() const noexcept = 0;
 };
 
 /// From the cache, or made now. Throw Error for sizes that do not fit.
-std::shared_ptr<const Conv2D> conv2d(const Conv2DDesc& desc, int threads);
-std::shared_ptr<const Conv2D> conv2d_backward_data(const Conv2DDesc& desc, int threads);
-std::shared_ptr<const Conv2DWeightsGrad> conv2d_backward_weights(const Conv2DDesc& desc, int threads);
+std::shared_ptr<const Conv> conv(const ConvDesc& desc, int threads);
+std::shared_ptr<const Conv> conv_backward_data(const ConvDesc& desc, int threads);
+std::shared_ptr<const ConvWeightsGrad> conv_backward_weights(const ConvDesc& desc, int threads);
 
 // ----------------------------------------------------------------------------------------------------------------------- pooling
 

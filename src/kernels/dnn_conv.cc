@@ -1,4 +1,4 @@
-// Convolutions by oneDNN over plain NHWC.
+// Convolutions by oneDNN over plain NHWC and NDHWC.
 #include "kernels/prepared.h"
 
 #if TENURE_ONEDNN
@@ -23,18 +23,24 @@ struct Descs {
   Desc x, y, bias, any, hwio;
   Dims strides, dilations, before, after;
 
-  explicit Descs(const Conv2DDesc& d)
-      : x({d.n, d.c, d.h, d.w}, f32, Tag::nhwc),
-        y({d.n, d.o, d.out_h(), d.out_w()}, f32, Tag::nhwc),
-        bias({d.o}, f32, Tag::x),
+  explicit Descs(const ConvDesc& d)
+      : bias({d.o}, f32, Tag::x),
         strides{d.stride_h, d.stride_w},
         dilations{d.dilation_h - 1, d.dilation_w - 1},
         before{d.pad_top, d.pad_left},
         after{fit(d.h, d.kh, d.stride_h, d.dilation_h, d.pad_top, d.out_h()), fit(d.w, d.kw, d.stride_w, d.dilation_w, d.pad_left, d.out_w())} {
     const int64_t i = d.c / d.groups, o = d.o / d.groups, row = i * d.o;
-    const Dims dims = d.groups == 1 ? Dims{o, i, d.kh, d.kw} : Dims{d.groups, o, i, d.kh, d.kw};
-    any = {dims, f32, Tag::any};
-    hwio = {dims, f32, d.groups == 1 ? Dims{1, d.o, d.kw * row, row} : Dims{o, 1, d.o, d.kw * row, row}};
+    Dims from{d.n, d.c, d.h, d.w}, to{d.n, d.o, d.out_h(), d.out_w()}, sizes{o, i, d.kh, d.kw}, steps{1, d.o, d.kw * row, row};
+    if (d.volumetric()) {
+      const auto add = [](Dims& all, size_t at, int64_t v) { all.insert(all.begin() + static_cast<std::ptrdiff_t>(at), v); };
+      add(from, 2, d.depth), add(to, 2, d.out_d()), add(sizes, 2, d.kd), add(steps, 2, d.kh * d.kw * row);
+      add(strides, 0, d.stride_d), add(dilations, 0, d.dilation_d - 1), add(before, 0, d.pad_front);
+      add(after, 0, fit(d.depth, d.kd, d.stride_d, d.dilation_d, d.pad_front, d.out_d()));
+    }
+    if (d.groups > 1) sizes.insert(sizes.begin(), d.groups), steps.insert(steps.begin(), o);
+    const Tag plain = d.volumetric() ? Tag::ndhwc : Tag::nhwc;
+    x = {from, f32, plain}, y = {to, f32, plain};
+    any = {sizes, f32, Tag::any}, hwio = {sizes, f32, steps};
   }
   /// The padding behind that the windows really reach.
   static int64_t fit(int64_t size, int64_t k, int64_t stride, int64_t dilation, int64_t before, int64_t out) noexcept {
@@ -49,19 +55,19 @@ std::unique_ptr<DnnKernel> reorder(const Desc& from, const Desc& to, int threads
 
 dnnl::primitive_attr plain_attributes() { return dnn_attributes({}); }
 
-dnnl::convolution_forward::primitive_desc forward_desc(const Conv2DDesc& d, const Descs& m, dnnl::prop_kind kind, const dnnl::primitive_attr& attr) {
+dnnl::convolution_forward::primitive_desc forward_desc(const ConvDesc& d, const Descs& m, dnnl::prop_kind kind, const dnnl::primitive_attr& attr) {
   if (d.epilogue.bias) return {dnn_engine(), kind, direct, m.x, m.any, m.bias, m.y, m.strides, m.dilations, m.before, m.after, attr};
   return {dnn_engine(), kind, direct, m.x, m.any, m.y, m.strides, m.dilations, m.before, m.after, attr};
 }
 /// What the backward primitives ask for as a hint.
-dnnl::convolution_forward::primitive_desc hint(const Conv2DDesc& d, const Descs& m) {
-  Conv2DDesc plain = d;
+dnnl::convolution_forward::primitive_desc hint(const ConvDesc& d, const Descs& m) {
+  ConvDesc plain = d;
   plain.epilogue = {};
   return forward_desc(plain, m, dnnl::prop_kind::forward_training, plain_attributes());
 }
 
 /// Forward and backward data: weights are reordered by pack, or into the scratch by run.
-class DnnConv final : public Conv2D {
+class DnnConv final : public Conv {
  public:
   /// `in` and `out` are the argument numbers of x and y.
   template <class Primitive>
@@ -96,10 +102,10 @@ class DnnConv final : public Conv2D {
 };
 
 /// The bias gradient is a sum over pixels: ours, since not every oneDNN kernel has it.
-class DnnWeightsGrad final : public Conv2DWeightsGrad {
+class DnnWeightsGrad final : public ConvWeightsGrad {
  public:
-  DnnWeightsGrad(const dnnl::convolution_backward_weights::primitive_desc& pd, const Descs& m, const Conv2DDesc& d, int threads)
-      : pixels_(d.n * d.out_h() * d.out_w()),
+  DnnWeightsGrad(const dnnl::convolution_backward_weights::primitive_desc& pd, const Descs& m, const ConvDesc& d, int threads)
+      : pixels_(d.out_pixels()),
         channels_(d.o),
         packed_(pd.diff_weights_desc().get_size()),
         pad_(pd.scratchpad_desc().get_size()),
@@ -131,8 +137,8 @@ class DnnWeightsGrad final : public Conv2DWeightsGrad {
 
 }  // namespace
 
-std::shared_ptr<const Conv2D> make_onednn_conv(const Conv2DDesc& d, int threads) {
-  return dnn_try("conv2d", [&]() -> std::shared_ptr<const Conv2D> {
+std::shared_ptr<const Conv> make_onednn_conv(const ConvDesc& d, int threads) {
+  return dnn_try("conv", [&]() -> std::shared_ptr<const Conv> {
     const DnnThreads scope(threads);
     const Descs m(d);
     const auto pd = forward_desc(d, m, dnnl::prop_kind::forward_inference, dnn_attributes(d.epilogue));
@@ -142,8 +148,8 @@ std::shared_ptr<const Conv2D> make_onednn_conv(const Conv2DDesc& d, int threads)
   });
 }
 
-std::shared_ptr<const Conv2D> make_onednn_backward_data(const Conv2DDesc& d, int threads) {
-  return dnn_try("conv2d backward data", [&]() -> std::shared_ptr<const Conv2D> {
+std::shared_ptr<const Conv> make_onednn_backward_data(const ConvDesc& d, int threads) {
+  return dnn_try("conv backward data", [&]() -> std::shared_ptr<const Conv> {
     const DnnThreads scope(threads);
     const Descs m(d);
     const dnnl::convolution_backward_data::primitive_desc pd(dnn_engine(), direct, m.x, m.any, m.y, m.strides, m.dilations, m.before, m.after,
@@ -154,8 +160,8 @@ std::shared_ptr<const Conv2D> make_onednn_backward_data(const Conv2DDesc& d, int
   });
 }
 
-std::shared_ptr<const Conv2DWeightsGrad> make_onednn_backward_weights(const Conv2DDesc& d, int threads) {
-  return dnn_try("conv2d backward weights", [&]() -> std::shared_ptr<const Conv2DWeightsGrad> {
+std::shared_ptr<const ConvWeightsGrad> make_onednn_backward_weights(const ConvDesc& d, int threads) {
+  return dnn_try("conv backward weights", [&]() -> std::shared_ptr<const ConvWeightsGrad> {
     const DnnThreads scope(threads);
     const Descs m(d);
     const dnnl::convolution_backward_weights::primitive_desc pd(dnn_engine(), direct, m.x, m.any, m.y, m.strides, m.dilations, m.before, m.after,

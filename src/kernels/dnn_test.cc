@@ -172,30 +172,33 @@ TEST(Matmul, RefusesWhatItCannotDo) {
   EXPECT_THROW(matmul({.m = -1, .n = 1, .k = 1}, 1), Error);
   EXPECT_THROW(matmul({.m = 1, .n = 1, .k = 1, .dtype = int32}, 1), Error);
   EXPECT_THROW(matmul({.m = 1, .n = 1, .k = 1, .epilogue = {.act = Unary::floor}}, 1), Error);
-  EXPECT_THROW(conv2d({.n = 1, .h = 4, .w = 4, .c = 3, .o = 4, .groups = 2}, 1), Error);
-  EXPECT_THROW(conv2d({.n = 1, .h = 4, .w = 4, .c = 4, .o = 4, .stride_h = 0}, 1), Error);
+  EXPECT_THROW(conv({.n = 1, .h = 4, .w = 4, .c = 3, .o = 4, .groups = 2}, 1), Error);
+  EXPECT_THROW(conv({.n = 1, .h = 4, .w = 4, .c = 4, .o = 4, .stride_h = 0}, 1), Error);
 }
 
 // ------------------------------------------------------------------------------------------------------------------- convolution
 
 struct PlainConv {
   std::vector<double> y, dx, dw, db;
-  PlainConv(const Conv2DDesc& d, const std::vector<float>& x, const std::vector<float>& w, const std::vector<float>& bias,
-            const std::vector<float>& y0, const std::vector<float>& dy)
+  PlainConv(const ConvDesc& d, const std::vector<float>& x, const std::vector<float>& w, const std::vector<float>& bias, const std::vector<float>& y0,
+            const std::vector<float>& dy)
       : y(y0.size()), dx(x.size()), dw(w.size()), db(static_cast<size_t>(d.o)) {
     const int64_t cg = d.c / d.groups, og = d.o / d.groups;
-    for (int64_t p = 0; p < d.n * d.out_h() * d.out_w(); ++p) {
-      const int64_t n = p / d.out_w() / d.out_h(), oy = p / d.out_w() % d.out_h(), ox = p % d.out_w();
+    for (int64_t p = 0; p < d.out_pixels(); ++p) {
+      const int64_t n = p / d.out_w() / d.out_h() / d.out_d(), oz = p / d.out_w() / d.out_h() % d.out_d(), oy = p / d.out_w() % d.out_h(),
+                    ox = p % d.out_w();
       for (int64_t o = 0; o < d.o; ++o) {
         const size_t at = static_cast<size_t>(p * d.o + o);
         double s = (d.epilogue.bias ? bias[static_cast<size_t>(o)] : 0) + (d.epilogue.sum ? y0[at] : 0);
         const double g = dy[at];
         db[static_cast<size_t>(o)] += g;
-        for (int64_t k = 0; k < d.kh * d.kw; ++k) {
-          const int64_t iy = oy * d.stride_h - d.pad_top + k / d.kw * d.dilation_h, ix = ox * d.stride_w - d.pad_left + k % d.kw * d.dilation_w;
-          if (iy < 0 || iy >= d.h || ix < 0 || ix >= d.w) continue;
+        for (int64_t k = 0; k < d.taps(); ++k) {
+          const int64_t iz = oz * d.stride_d - d.pad_front + k / d.kw / d.kh * d.dilation_d,
+                        iy = oy * d.stride_h - d.pad_top + k / d.kw % d.kh * d.dilation_h,
+                        ix = ox * d.stride_w - d.pad_left + k % d.kw * d.dilation_w;
+          if (iz < 0 || iz >= d.depth || iy < 0 || iy >= d.h || ix < 0 || ix >= d.w) continue;
           for (int64_t c = 0; c < cg; ++c) {
-            const size_t ax = static_cast<size_t>(((n * d.h + iy) * d.w + ix) * d.c + o / og * cg + c),
+            const size_t ax = static_cast<size_t>((((n * d.depth + iz) * d.h + iy) * d.w + ix) * d.c + o / og * cg + c),
                          aw = static_cast<size_t>((k * cg + c) * d.o + o);
             s += double{x[ax]} * w[aw];
             dx[ax] += g * w[aw];
@@ -209,7 +212,7 @@ struct PlainConv {
 };
 
 /// Typical layers in small: stem, 1x1, 3x3, strided, depthwise with and without multiplier, grouped, dilated, one-dimensional, odd.
-std::vector<Conv2DDesc> layers() {
+std::vector<ConvDesc> layers() {
   return {
       {.n = 2,
        .h = 21,
@@ -241,21 +244,40 @@ std::vector<Conv2DDesc> layers() {
       {.n = 2, .h = 1, .w = 100, .c = 12, .o = 20, .kh = 1, .kw = 9, .pad_left = 8},
       {.n = 2, .h = 7, .w = 11, .c = 7, .o = 5, .kh = 5, .kw = 2, .stride_h = 2, .stride_w = 3, .pad_top = 2, .pad_bottom = 2, .pad_right = 1},
       {.n = 1, .h = 9, .w = 9, .c = 16, .o = 16, .kh = 3, .kw = 3, .stride_h = 2, .stride_w = 2, .dilation_h = 2, .dilation_w = 2},
+      {.n = 2, .h = 6, .w = 7, .c = 3, .o = 8, .kh = 3, .kw = 3, .depth = 5, .kd = 3},
+      {.n = 1,
+       .h = 7,
+       .w = 6,
+       .c = 16,
+       .o = 16,
+       .kh = 3,
+       .kw = 3,
+       .stride_h = 2,
+       .stride_w = 2,
+       .pad_top = 1,
+       .pad_left = 1,
+       .pad_bottom = 1,
+       .pad_right = 1,
+       .depth = 8,
+       .kd = 3,
+       .stride_d = 2,
+       .pad_back = 1},
+      {.n = 1, .h = 6, .w = 6, .c = 8, .o = 12, .kh = 2, .kw = 2, .groups = 4, .depth = 6, .kd = 2, .dilation_d = 2, .pad_front = 1},
   };
 }
 
 /// Forward with `e`, backward data and weights of one layer.
-void check_conv(Conv2DDesc d, const Epilogue& e, int threads) {
+void check_conv(ConvDesc d, const Epilogue& e, int threads) {
   d.epilogue = e;
-  const int64_t out = d.n * d.out_h() * d.out_w() * d.o;
-  const auto x = numbers<float>(d.n * d.h * d.w * d.c), w = numbers<float>(d.kh * d.kw * (d.c / d.groups) * d.o, -1, 1, 2),
+  const int64_t out = d.out_pixels() * d.o;
+  const auto x = numbers<float>(d.in_pixels() * d.c), w = numbers<float>(d.taps() * (d.c / d.groups) * d.o, -1, 1, 2),
              bias = numbers<float>(d.o, -1, 1, 3), y0 = numbers<float>(out, -1, 1, 4), dy = numbers<float>(out, -1, 1, 5);
   const PlainConv want(d, x, w, bias, y0, dy);
-  const auto conv = conv2d(d, threads), back = conv2d_backward_data(d, threads);
-  const auto grad = conv2d_backward_weights(d, threads);
-  for (const char* name : {conv->implementation(), back->implementation(), grad->implementation()})
+  const auto forward = conv(d, threads), back = conv_backward_data(d, threads);
+  const auto grad = conv_backward_weights(d, threads);
+  for (const char* name : {forward->implementation(), back->implementation(), grad->implementation()})
     EXPECT_NE(std::strncmp(name, "ref", 3), 0) << name;
-  const auto both = [&](const Conv2D& c, const std::vector<float>& in, const std::vector<float>& before, const std::vector<double>& result) {
+  const auto both = [&](const Conv& c, const std::vector<float>& in, const std::vector<float>& before, const std::vector<double>& result) {
     const Room scratch(c.scratch_bytes()), packed(c.packed_bytes());
     auto y = before;
     ASSERT_TRUE(c.run(in.data(), w.data(), bias.data(), y.data(), scratch.get()));
@@ -265,7 +287,7 @@ void check_conv(Conv2DDesc d, const Epilogue& e, int threads) {
     ASSERT_TRUE(c.run_packed(in.data(), packed.get(), bias.data(), y.data(), scratch.get()));
     expect_close(y, result, 5e-6);
   };
-  both(*conv, x, y0, want.y);
+  both(*forward, x, y0, want.y);
   both(*back, dy, x, want.dx);
   const Room scratch(grad->scratch_bytes());
   std::vector<float> dw(w.size()), db(bias.size());
@@ -278,7 +300,7 @@ void check_conv(Conv2DDesc d, const Epilogue& e, int threads) {
 TEST(Convolution, OfTypicalLayersMatchesPlainLoopsAndIsNeverTheReference) {
   for (const int threads : {1, 2}) {
     int k = 0;
-    for (const Conv2DDesc& d : layers()) {
+    for (const ConvDesc& d : layers()) {
       SCOPED_TRACE("layer " + std::to_string(k) + ", threads: " + std::to_string(threads));
       check_conv(d, {.act = k % 3 ? Unary::relu : Unary::identity, .bias = k % 2 == 0, .sum = k % 4 == 1}, threads);
       ++k;
@@ -295,22 +317,22 @@ TEST(Convolution, FusesEveryActivation) {
 }
 
 TEST(Convolution, OfNothingWritesActOfBiasAndZeroGradients) {
-  const Conv2DDesc d{.n = 0, .h = 5, .w = 5, .c = 3, .o = 4, .kh = 3, .kw = 3};
-  ASSERT_TRUE(conv2d(d, 2)->run(nullptr, nullptr, nullptr, nullptr, nullptr));
-  ASSERT_TRUE(conv2d_backward_data(d, 2)->run(nullptr, nullptr, nullptr, nullptr, nullptr));
+  const ConvDesc d{.n = 0, .h = 5, .w = 5, .c = 3, .o = 4, .kh = 3, .kw = 3};
+  ASSERT_TRUE(conv(d, 2)->run(nullptr, nullptr, nullptr, nullptr, nullptr));
+  ASSERT_TRUE(conv_backward_data(d, 2)->run(nullptr, nullptr, nullptr, nullptr, nullptr));
   std::vector<float> dw(3 * 3 * 3 * 4, 7.0f), db(4, 7.0f);
-  ASSERT_TRUE(conv2d_backward_weights(d, 2)->run(nullptr, nullptr, dw.data(), db.data(), nullptr));
+  ASSERT_TRUE(conv_backward_weights(d, 2)->run(nullptr, nullptr, dw.data(), db.data(), nullptr));
   EXPECT_EQ(dw, std::vector<float>(dw.size(), 0.0f));
   EXPECT_EQ(db, std::vector<float>(4, 0.0f));
-  const Conv2DDesc none{.n = 1, .h = 2, .w = 2, .c = 0, .o = 2, .epilogue = {.act = Unary::relu, .bias = true}};
+  const ConvDesc none{.n = 1, .h = 2, .w = 2, .c = 0, .o = 2, .epilogue = {.act = Unary::relu, .bias = true}};
   float y[8], bias[2] = {-1, 3};
-  ASSERT_TRUE(conv2d(none, 1)->run(nullptr, nullptr, bias, y, nullptr));
+  ASSERT_TRUE(conv(none, 1)->run(nullptr, nullptr, bias, y, nullptr));
   EXPECT_EQ(y[0], 0);
   EXPECT_EQ(y[7], 3);
-  const Conv2DDesc small{.n = 1, .h = 2, .w = 2, .c = 1, .o = 1, .kh = 3, .kw = 3};  // the kernel does not fit: no output
+  const ConvDesc small{.n = 1, .h = 2, .w = 2, .c = 1, .o = 1, .kh = 3, .kw = 3};  // the kernel does not fit: no output
   EXPECT_EQ(small.out_h(), 0);
   float dx[4] = {7, 7, 7, 7};
-  ASSERT_TRUE(conv2d_backward_data(small, 1)->run(nullptr, nullptr, nullptr, dx, nullptr));
+  ASSERT_TRUE(conv_backward_data(small, 1)->run(nullptr, nullptr, nullptr, dx, nullptr));
   EXPECT_EQ(dx[3], 0);
 }
 
@@ -319,7 +341,7 @@ TEST(SamePadding, IsThatOfKeras) {
   EXPECT_EQ(same_padding(10, 3, 2, 1), 1);
   EXPECT_EQ(same_padding(10, 1, 3, 1), 0);
   EXPECT_EQ(same_padding(10, 3, 1, 2), 4);
-  const Conv2DDesc d{.n = 1, .h = 10, .w = 10, .c = 1, .o = 1, .kh = 3, .kw = 3, .stride_h = 2, .stride_w = 2, .pad_bottom = 1, .pad_right = 1};
+  const ConvDesc d{.n = 1, .h = 10, .w = 10, .c = 1, .o = 1, .kh = 3, .kw = 3, .stride_h = 2, .stride_w = 2, .pad_bottom = 1, .pad_right = 1};
   EXPECT_EQ(d.out_h(), 5);
 }
 

@@ -12,21 +12,31 @@ constexpr int64_t chunk = 64;  // output pixels gathered at a time
 
 /// One convolution's derived sizes, and the walk over a window.
 struct Geometry {
-  Conv2DDesc d;
-  int64_t oh, ow, pixels, cg, og, taps, columns;
-  explicit Geometry(const Conv2DDesc& desc)
-      : d(desc), oh(d.out_h()), ow(d.out_w()), pixels(d.n * oh * ow), cg(d.c / d.groups), og(d.o / d.groups), taps(d.kh * d.kw), columns(taps * cg) {}
+  ConvDesc d;
+  int64_t od, oh, ow, pixels, cg, og, taps, columns;
+  explicit Geometry(const ConvDesc& desc)
+      : d(desc),
+        od(d.out_d()),
+        oh(d.out_h()),
+        ow(d.out_w()),
+        pixels(d.out_pixels()),
+        cg(d.c / d.groups),
+        og(d.o / d.groups),
+        taps(d.taps()),
+        columns(taps * cg) {}
 
   /// Calls f(tap, offset of the input pixel or -1 in padding) for the window of output pixel p.
   template <class F>
   void window(int64_t p, F f) const noexcept {
-    const int64_t n = p / (oh * ow), y = p / ow % oh * d.stride_h - d.pad_top, x = p % ow * d.stride_w - d.pad_left;
-    for (int64_t i = 0; i < d.kh; ++i) {
-      const int64_t iy = y + i * d.dilation_h;
+    const int64_t n = p / (od * oh * ow), z = p / (oh * ow) % od * d.stride_d - d.pad_front, y = p / ow % oh * d.stride_h - d.pad_top,
+                  x = p % ow * d.stride_w - d.pad_left;
+    for (int64_t row = 0; row < d.kd * d.kh; ++row) {
+      const int64_t iz = z + row / d.kh * d.dilation_d, iy = y + row % d.kh * d.dilation_h;
+      const bool in_rows = iz >= 0 && iz < d.depth && iy >= 0 && iy < d.h;
       for (int64_t j = 0; j < d.kw; ++j) {
         const int64_t ix = x + j * d.dilation_w;
-        const bool inside = iy >= 0 && iy < d.h && ix >= 0 && ix < d.w;
-        f(i * d.kw + j, inside ? ((n * d.h + iy) * d.w + ix) * d.c : -1);
+        const bool inside = in_rows && ix >= 0 && ix < d.w;
+        f(row * d.kw + j, inside ? (((n * d.depth + iz) * d.h + iy) * d.w + ix) * d.c : -1);
       }
     }
   }
@@ -52,9 +62,9 @@ struct Geometry {
 };
 
 /// Weights stay as they are: packing is a copy.
-class DirectBase : public Conv2D {
+class DirectBase : public Conv {
  public:
-  DirectBase(const Conv2DDesc& d, int threads, int64_t floats) : g_(d), threads_(threads), floats_((floats + 15) / 16 * 16) {}
+  DirectBase(const ConvDesc& d, int threads, int64_t floats) : g_(d), threads_(threads), floats_((floats + 15) / 16 * 16) {}
   size_t scratch_bytes() const noexcept override { return static_cast<size_t>(floats_ * threads_) * sizeof(float); }
   size_t packed_bytes() const noexcept override { return static_cast<size_t>(g_.columns * g_.d.o) * sizeof(float); }
   Status pack(const float* w, void* out) const noexcept override {
@@ -83,7 +93,7 @@ class DirectBase : public Conv2D {
 
 class DirectConv final : public DirectBase {
  public:
-  DirectConv(const Conv2DDesc& d, int threads) : DirectBase(d, threads, chunk * (Geometry(d).columns + d.o)) {}
+  DirectConv(const ConvDesc& d, int threads) : DirectBase(d, threads, chunk * (Geometry(d).columns + d.o)) {}
   Status run(const float* x, const float* w, const float* bias, float* y, void* scratch) const noexcept override {
     return pieces(g_.pixels, scratch, [&](int64_t begin, int64_t end, float* room) {
       bool ok = true;
@@ -123,9 +133,9 @@ class DirectConv final : public DirectBase {
 /// x is dy, y is dx. Windows overlap within an image, so images are what threads share out.
 class DirectBackwardData final : public DirectBase {
  public:
-  DirectBackwardData(const Conv2DDesc& d, int threads) : DirectBase(d, threads, chunk * Geometry(d).columns) {}
+  DirectBackwardData(const ConvDesc& d, int threads) : DirectBase(d, threads, chunk * Geometry(d).columns) {}
   Status run(const float* dy, const float* w, const float*, float* dx, void* scratch) const noexcept override {
-    const int64_t image = g_.oh * g_.ow, o = g_.d.o, in = g_.d.h * g_.d.w * g_.d.c;
+    const int64_t image = g_.od * g_.oh * g_.ow, o = g_.d.o, in = g_.d.depth * g_.d.h * g_.d.w * g_.d.c;
     return pieces(g_.d.n, scratch, [&](int64_t begin, int64_t end, float* room) {
       bool ok = true;
       std::fill(dx + begin * in, dx + end * in, 0.0f);
@@ -142,9 +152,9 @@ class DirectBackwardData final : public DirectBase {
   const char* implementation() const noexcept override { return "eigen:windows"; }
 };
 
-class DirectWeightsGrad final : public Conv2DWeightsGrad {
+class DirectWeightsGrad final : public ConvWeightsGrad {
  public:
-  explicit DirectWeightsGrad(const Conv2DDesc& d) : g_(d) {}
+  explicit DirectWeightsGrad(const ConvDesc& d) : g_(d) {}
   size_t scratch_bytes() const noexcept override { return static_cast<size_t>(chunk * g_.columns) * sizeof(float); }
   Status run(const float* x, const float* dy, float* dw, float* dbias, void* scratch) const noexcept override {
     float* room = static_cast<float*>(scratch);
@@ -169,8 +179,8 @@ class DirectWeightsGrad final : public Conv2DWeightsGrad {
 
 }  // namespace
 
-std::shared_ptr<const Conv2D> make_direct_conv(const Conv2DDesc& d, int threads) { return std::make_shared<DirectConv>(d, threads); }
-std::shared_ptr<const Conv2D> make_direct_backward_data(const Conv2DDesc& d, int threads) { return std::make_shared<DirectBackwardData>(d, threads); }
-std::shared_ptr<const Conv2DWeightsGrad> make_direct_backward_weights(const Conv2DDesc& d, int) { return std::make_shared<DirectWeightsGrad>(d); }
+std::shared_ptr<const Conv> make_direct_conv(const ConvDesc& d, int threads) { return std::make_shared<DirectConv>(d, threads); }
+std::shared_ptr<const Conv> make_direct_backward_data(const ConvDesc& d, int threads) { return std::make_shared<DirectBackwardData>(d, threads); }
+std::shared_ptr<const ConvWeightsGrad> make_direct_backward_weights(const ConvDesc& d, int) { return std::make_shared<DirectWeightsGrad>(d); }
 
 }  // namespace tenure::kernels

@@ -44,21 +44,21 @@ constexpr size_t align64(size_t bytes) noexcept { return (bytes + 63) / 64 * 64;
 
 // Eigen and direct loops: every case.
 std::shared_ptr<const Matmul> make_eigen_matmul(const MatmulDesc& d, int threads);
-std::shared_ptr<const Conv2D> make_direct_conv(const Conv2DDesc& d, int threads);
-std::shared_ptr<const Conv2D> make_direct_backward_data(const Conv2DDesc& d, int threads);
-std::shared_ptr<const Conv2DWeightsGrad> make_direct_backward_weights(const Conv2DDesc& d, int threads);
+std::shared_ptr<const Conv> make_direct_conv(const ConvDesc& d, int threads);
+std::shared_ptr<const Conv> make_direct_backward_data(const ConvDesc& d, int threads);
+std::shared_ptr<const ConvWeightsGrad> make_direct_backward_weights(const ConvDesc& d, int threads);
 
 #if TENURE_ONEDNN
 // oneDNN: null where it has only its reference implementation. May throw Error.
 std::shared_ptr<const Matmul> make_onednn_matmul(const MatmulDesc& d, int threads);
-std::shared_ptr<const Conv2D> make_onednn_conv(const Conv2DDesc& d, int threads);
-std::shared_ptr<const Conv2D> make_onednn_backward_data(const Conv2DDesc& d, int threads);
-std::shared_ptr<const Conv2DWeightsGrad> make_onednn_backward_weights(const Conv2DDesc& d, int threads);
+std::shared_ptr<const Conv> make_onednn_conv(const ConvDesc& d, int threads);
+std::shared_ptr<const Conv> make_onednn_backward_data(const ConvDesc& d, int threads);
+std::shared_ptr<const ConvWeightsGrad> make_onednn_backward_weights(const ConvDesc& d, int threads);
 #else
 inline std::shared_ptr<const Matmul> make_onednn_matmul(const MatmulDesc&, int) { return nullptr; }
-inline std::shared_ptr<const Conv2D> make_onednn_conv(const Conv2DDesc&, int) { return nullptr; }
-inline std::shared_ptr<const Conv2D> make_onednn_backward_data(const Conv2DDesc&, int) { return nullptr; }
-inline std::shared_ptr<const Conv2DWeightsGrad> make_onednn_backward_weights(const Conv2DDesc&, int) { return nullptr; }
+inline std::shared_ptr<const Conv> make_onednn_conv(const ConvDesc&, int) { return nullptr; }
+inline std::shared_ptr<const Conv> make_onednn_backward_data(const ConvDesc&, int) { return nullptr; }
+inline std::shared_ptr<const ConvWeightsGrad> make_onednn_backward_weights(const ConvDesc&, int) { return nullptr; }
 #endif
 
 }  // namespace tenure::kernels

@@ -1,5 +1,5 @@
-// Convolutions. Weights belong to the bodies; objects refer to them.
-#include "nn/families.h"
+// Convolutions over 1 to 3 dimensions. Weights belong to the bodies; objects refer to them.
+#include "nn/convolve.h"
 
 namespace tenure {
 namespace nn {
@@ -48,127 +48,124 @@ Tensor from_last(Tensor x, std::string_view f) {
   return transpose(std::move(x), order);
 }
 
-namespace {
-
-int64_t channels_of(const Shape& in, std::string_view format, const char* layer) {
-  check(in.rank() == 4, Code::Shape, "{}: expected images [batch, height, width, channels], got {}", layer, in);
-  int64_t c = channels_first(format) ? in[1] : in[3];
+int64_t channels_of(const Shape& in, std::string_view format, const std::string& layer, size_t spatial) {
+  check(in.rank() == static_cast<int>(spatial) + 2, Code::Shape, "{}: expected an input of rank {}, batch and channels included, got {}", layer,
+        spatial + 2, in);
+  int64_t c = channels_first(format) ? in[1] : in.back();
   check(c > 0, Code::Shape, "{}: the number of channels must be known and positive, got {}", layer, in);
   return c;
 }
 
-void check_common(const char* layer, Pair kernel, Pair strides, Pair dilation, std::string_view padding) {
-  check(kernel.h > 0 && kernel.w > 0, Code::InvalidArgument, "{}: expected kernel_size > 0, got ({}, {})", layer, kernel.h, kernel.w);
-  check(strides.h > 0 && strides.w > 0, Code::InvalidArgument, "{}: expected strides > 0, got ({}, {})", layer, strides.h, strides.w);
-  check(dilation.h > 0 && dilation.w > 0, Code::InvalidArgument, "{}: expected dilation_rate > 0, got ({}, {})", layer, dilation.h, dilation.w);
-  check((strides.h == 1 && strides.w == 1) || (dilation.h == 1 && dilation.w == 1), Code::InvalidArgument,
-        "{}: strides > 1 and dilation_rate > 1 exclude each other", layer);
-  check_padding(padding, layer);
+void check_convolution(const std::string& layer, const std::vector<int64_t>& kernel, const std::vector<int64_t>& strides,
+                       const std::vector<int64_t>& dilation, std::string_view padding, bool causal) {
+  bool stepped = false, dilated = false;
+  for (int64_t k : kernel) check(k > 0, Code::InvalidArgument, "{}: expected kernel_size > 0, got {}", layer, k);
+  for (int64_t s : strides) check(s > 0, Code::InvalidArgument, "{}: expected strides > 0, got {}", layer, s), stepped |= s > 1;
+  for (int64_t d : dilation) check(d > 0, Code::InvalidArgument, "{}: expected dilation_rate > 0, got {}", layer, d), dilated |= d > 1;
+  check(!stepped || !dilated, Code::InvalidArgument, "{}: strides > 1 and dilation_rate > 1 exclude each other", layer);
+  if (!(causal && padding == "causal")) check_padding(padding, layer);
 }
 
-}  // namespace
 }  // namespace nn
 
 namespace layers {
 
-// ---- Conv2D ---------------------------------------------------------------------------------------------------------------------
+namespace {
 
-void fields(Fields& v, Conv2D& c) {
+// Conv1D, Conv2D, Conv3D: the aggregate C says which.
+template <class C>
+class Convolution final : public LayerOf<C> {
+ public:
+  explicit Convolution(const C& c) : LayerOf<C>(c), fused_(nn::fusable(this->config.activation)) {
+    const std::string layer = this->class_name();
+    nn::check_positive(c.filters, layer.c_str(), "filters");
+    nn::check_positive(c.groups, layer.c_str(), "groups");
+    nn::check_convolution(layer, nn::sizes_of(c.kernel_size), nn::sizes_of(c.strides), nn::sizes_of(c.dilation_rate), c.padding,
+                          nn::sizes_of(c.strides).size() == 1);
+    check(c.filters % c.groups == 0, Code::InvalidArgument, "{}: filters {} are no multiple of groups {}", layer, c.filters, c.groups);
+    nn::channels_first(c.data_format);
+    nn::adopt_activation(*this, this->config.activation);
+  }
+  void build(const Shape& in) override {
+    const C& c = this->config;
+    const std::vector<int64_t> kernel = nn::sizes_of(c.kernel_size);
+    int64_t channels = nn::channels_of(in, c.data_format, this->class_name(), kernel.size());
+    check(channels % c.groups == 0, Code::Shape, "{}: {} channels are no multiple of groups {}", this->class_name(), channels, c.groups);
+    kernel_ = this->weight("kernel", nn::kernel_shape(kernel, channels / c.groups, c.filters), c.kernel_initializer,
+                           {.regularizer = c.kernel_regularizer, .constraint = c.kernel_constraint});
+    if (c.use_bias)
+      bias_ = this->weight("bias", {c.filters}, c.bias_initializer, {.regularizer = c.bias_regularizer, .constraint = c.bias_constraint});
+  }
+  Tensor call(Tensor x, const Call&) override {
+    const C& c = this->config;
+    Tensor y = conv(nn::to_last(std::move(x), c.data_format), kernel_, nn::conv_options(c, fused_), bias_.defined() ? bias_.value() : Tensor());
+    return nn::finish(c.activation, fused_, nn::from_last(std::move(y), c.data_format));
+  }
+
+ private:
+  std::string_view fused_;
+  Weight kernel_, bias_;
+};
+
+}  // namespace
+
+// ---- Conv1D -------------------------------------------------------------------------------------------------------------------
+
+void fields(Fields& v, Conv1D& c) {
   v("filters", c.filters);
-  nn::visit_pair(v, "kernel_size", c.kernel_size.h, c.kernel_size.w);
-  nn::visit_pair(v, "strides", c.strides.h, c.strides.w);
+  nn::visit_sizes(v, "kernel_size", c.kernel_size);
+  nn::visit_sizes(v, "strides", c.strides);
   v("padding", c.padding);
   nn::visit_format(v, c.data_format);
-  nn::visit_pair(v, "dilation_rate", c.dilation_rate.h, c.dilation_rate.w);
+  nn::visit_sizes(v, "dilation_rate", c.dilation_rate);
   v("groups", c.groups), v("activation", c.activation), v("use_bias", c.use_bias);
   v("kernel_initializer", c.kernel_initializer), v("bias_initializer", c.bias_initializer);
   v("kernel_regularizer", c.kernel_regularizer), v("bias_regularizer", c.bias_regularizer), v("activity_regularizer", c.activity_regularizer);
   v("kernel_constraint", c.kernel_constraint), v("bias_constraint", c.bias_constraint);
 }
+Conv1D::operator Layer() const { return make_layer<Convolution<Conv1D>>(*this); }
+Outputs Conv1D::operator()(TensorList x) const&& { return Layer(*this)(std::move(x)); }
 
-class Conv2DLayer final : public LayerOf<Conv2D> {
- public:
-  explicit Conv2DLayer(const Conv2D& c) : LayerOf(c), fused_(nn::fusable(config.activation)) {
-    nn::check_positive(c.filters, "Conv2D", "filters");
-    nn::check_positive(c.groups, "Conv2D", "groups");
-    nn::check_common("Conv2D", c.kernel_size, c.strides, c.dilation_rate, c.padding);
-    check(c.filters % c.groups == 0, Code::InvalidArgument, "Conv2D: filters {} are no multiple of groups {}", c.filters, c.groups);
-    nn::channels_first(c.data_format);
-    nn::adopt_activation(*this, config.activation);
-  }
-  void build(const Shape& in) override {
-    const auto& c = config;
-    int64_t channels = nn::channels_of(in, c.data_format, "Conv2D");
-    check(channels % c.groups == 0, Code::Shape, "Conv2D: {} channels are no multiple of groups {}", channels, c.groups);
-    kernel_ = weight("kernel", {c.kernel_size.h, c.kernel_size.w, channels / c.groups, c.filters}, c.kernel_initializer,
-                     {.regularizer = c.kernel_regularizer, .constraint = c.kernel_constraint});
-    if (c.use_bias) bias_ = weight("bias", {c.filters}, c.bias_initializer, {.regularizer = c.bias_regularizer, .constraint = c.bias_constraint});
-  }
-  Tensor call(Tensor x, const Call&) override {
-    const auto& c = config;
-    ConvOptions o{.strides = c.strides, .padding = c.padding, .dilation_rate = c.dilation_rate, .groups = c.groups, .activation = fused_};
-    Tensor y = conv2d(nn::to_last(std::move(x), c.data_format), kernel_, o, bias_.defined() ? bias_.value() : Tensor());
-    return nn::finish(c.activation, fused_, nn::from_last(std::move(y), c.data_format));
-  }
+// ---- Conv2D -------------------------------------------------------------------------------------------------------------------
 
- private:
-  std::string_view fused_;
-  Weight kernel_, bias_;
-};
-Conv2D::operator Layer() const { return make_layer<Conv2DLayer>(*this); }
-Outputs Conv2D::operator()(TensorList x) const&& { return Layer(*this)(std::move(x)); }
-
-// ---- DepthwiseConv2D ------------------------------------------------------------------------------------------------------------
-
-void fields(Fields& v, DepthwiseConv2D& c) {
-  v("depth_multiplier", c.depth_multiplier);
-  nn::visit_pair(v, "kernel_size", c.kernel_size.h, c.kernel_size.w);
-  nn::visit_pair(v, "strides", c.strides.h, c.strides.w);
+void fields(Fields& v, Conv2D& c) {
+  v("filters", c.filters);
+  nn::visit_sizes(v, "kernel_size", c.kernel_size);
+  nn::visit_sizes(v, "strides", c.strides);
   v("padding", c.padding);
   nn::visit_format(v, c.data_format);
-  nn::visit_pair(v, "dilation_rate", c.dilation_rate.h, c.dilation_rate.w);
-  v("activation", c.activation), v("use_bias", c.use_bias);
-  v("depthwise_initializer", c.depthwise_initializer), v("bias_initializer", c.bias_initializer);
-  v("depthwise_regularizer", c.depthwise_regularizer), v("bias_regularizer", c.bias_regularizer), v("activity_regularizer", c.activity_regularizer);
-  v("depthwise_constraint", c.depthwise_constraint), v("bias_constraint", c.bias_constraint);
+  nn::visit_sizes(v, "dilation_rate", c.dilation_rate);
+  v("groups", c.groups), v("activation", c.activation), v("use_bias", c.use_bias);
+  v("kernel_initializer", c.kernel_initializer), v("bias_initializer", c.bias_initializer);
+  v("kernel_regularizer", c.kernel_regularizer), v("bias_regularizer", c.bias_regularizer), v("activity_regularizer", c.activity_regularizer);
+  v("kernel_constraint", c.kernel_constraint), v("bias_constraint", c.bias_constraint);
 }
+Conv2D::operator Layer() const { return make_layer<Convolution<Conv2D>>(*this); }
+Outputs Conv2D::operator()(TensorList x) const&& { return Layer(*this)(std::move(x)); }
 
-class DepthwiseConv2DLayer final : public LayerOf<DepthwiseConv2D> {
- public:
-  explicit DepthwiseConv2DLayer(const DepthwiseConv2D& c) : LayerOf(c), fused_(nn::fusable(config.activation)) {
-    nn::check_positive(c.depth_multiplier, "DepthwiseConv2D", "depth_multiplier");
-    nn::check_common("DepthwiseConv2D", c.kernel_size, c.strides, c.dilation_rate, c.padding);
-    nn::channels_first(c.data_format);
-    nn::adopt_activation(*this, config.activation);
-  }
-  void build(const Shape& in) override {
-    const auto& c = config;
-    int64_t channels = nn::channels_of(in, c.data_format, "DepthwiseConv2D");
-    kernel_ = weight("kernel", {c.kernel_size.h, c.kernel_size.w, channels, c.depth_multiplier}, c.depthwise_initializer,
-                     {.regularizer = c.depthwise_regularizer, .constraint = c.depthwise_constraint});
-    if (c.use_bias)
-      bias_ =
-          weight("bias", {channels * c.depth_multiplier}, c.bias_initializer, {.regularizer = c.bias_regularizer, .constraint = c.bias_constraint});
-  }
-  Tensor call(Tensor x, const Call&) override {
-    const auto& c = config;
-    ConvOptions o{.strides = c.strides, .padding = c.padding, .dilation_rate = c.dilation_rate, .activation = fused_};
-    Tensor y = depthwise_conv2d(nn::to_last(std::move(x), c.data_format), kernel_, o, bias_.defined() ? bias_.value() : Tensor());
-    return nn::finish(c.activation, fused_, nn::from_last(std::move(y), c.data_format));
-  }
+// ---- Conv3D -------------------------------------------------------------------------------------------------------------------
 
- private:
-  std::string_view fused_;
-  Weight kernel_, bias_;
-};
-DepthwiseConv2D::operator Layer() const { return make_layer<DepthwiseConv2DLayer>(*this); }
-Outputs DepthwiseConv2D::operator()(TensorList x) const&& { return Layer(*this)(std::move(x)); }
+void fields(Fields& v, Conv3D& c) {
+  v("filters", c.filters);
+  nn::visit_sizes(v, "kernel_size", c.kernel_size);
+  nn::visit_sizes(v, "strides", c.strides);
+  v("padding", c.padding);
+  nn::visit_format(v, c.data_format);
+  nn::visit_sizes(v, "dilation_rate", c.dilation_rate);
+  v("groups", c.groups), v("activation", c.activation), v("use_bias", c.use_bias);
+  v("kernel_initializer", c.kernel_initializer), v("bias_initializer", c.bias_initializer);
+  v("kernel_regularizer", c.kernel_regularizer), v("bias_regularizer", c.bias_regularizer), v("activity_regularizer", c.activity_regularizer);
+  v("kernel_constraint", c.kernel_constraint), v("bias_constraint", c.bias_constraint);
+}
+Conv3D::operator Layer() const { return make_layer<Convolution<Conv3D>>(*this); }
+Outputs Conv3D::operator()(TensorList x) const&& { return Layer(*this)(std::move(x)); }
 
 }  // namespace layers
 
 void register_convolve(LayerRegistry& r) {
+  r.add<layers::Conv1D>("Conv1D");
   r.add<layers::Conv2D>("Conv2D");
-  r.add<layers::DepthwiseConv2D>("DepthwiseConv2D");
+  r.add<layers::Conv3D>("Conv3D");
 }
 
 }  // namespace tenure

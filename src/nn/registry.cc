@@ -32,8 +32,11 @@ LayerRegistry& LayerRegistry::global() {
 LayerRegistry::LayerRegistry() : impl_(std::make_unique<Impl>()) {
   register_core(*this);
   register_convolve(*this);
+  register_depthwise(*this);
+  register_transposed(*this);
   register_pooling(*this);
   register_norm(*this);
+  register_normalization(*this);
   register_activation_layers(*this);
   register_merge(*this);
   register_reshape(*this);
@@ -101,6 +104,9 @@ Json layer_json(const LayerBody& layer) {
   Json j = nn::envelope("keras.layers", name, layer.config());
   if (!LayerRegistry::global().contains(name)) j["module"] = nullptr, j["registered_name"] = name;
   else if (std::string p = LayerRegistry::global().package(name); !p.empty()) j["module"] = nullptr, j["registered_name"] = p + ">" + name;
+  // The private classes of Keras' applications stand in modules of their own.
+  if (name == "LayerScale") j["module"] = "keras.src.applications.convnext", j["registered_name"] = name;
+  if (name == "CustomScaleLayer") j["module"] = "keras.src.applications.inception_resnet_v2", j["registered_name"] = name;
   const auto& shapes = layer.built_for();
   if (layer.built() && !shapes.empty() && name != "InputLayer") {
     Json list = Json::array();

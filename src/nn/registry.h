@@ -7,8 +7,11 @@ namespace tenure {
 
 void register_core(LayerRegistry& r);
 void register_convolve(LayerRegistry& r);
+void register_depthwise(LayerRegistry& r);
+void register_transposed(LayerRegistry& r);
 void register_pooling(LayerRegistry& r);
 void register_norm(LayerRegistry& r);
+void register_normalization(LayerRegistry& r);
 void register_activation_layers(LayerRegistry& r);
 void register_merge(LayerRegistry& r);
 void register_reshape(LayerRegistry& r);

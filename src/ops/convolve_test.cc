@@ -81,12 +81,12 @@ TEST(Convolutions, BiasActivationAndResidualAreFused) {
     expect_same(conv2d(x, w, {.activation = name}, b), ops::activate(z, name, ops::default_alpha(name)), 1e-5);
   ops::ConvAttrs a;
   a.epilogue = {true, "relu", 0, true};
-  expect_same(apply_with(ops::conv2d_op, a, x, w, b, r), relu(z + r), 1e-5);
-  expect_same(apply_with(ops::conv2d_op, a, cast(x, float64), cast(w, float64), cast(b, float64), cast(r, float64)), relu(z + r), 1e-5);
+  expect_same(apply_with(ops::conv_op, a, x, w, b, r), relu(z + r), 1e-5);
+  expect_same(apply_with(ops::conv_op, a, cast(x, float64), cast(w, float64), cast(b, float64), cast(r, float64)), relu(z + r), 1e-5);
   a.padding = "explicit";
   a.pads = {1, 0, 2, 1};
   a.epilogue = {};
-  expect_same(apply_with(ops::conv2d_op, a, x, w), conv2d(pad(x, {{0, 0}, {1, 0}, {2, 1}, {0, 0}}), w), 1e-5);
+  expect_same(apply_with(ops::conv_op, a, x, w), conv2d(pad(x, {{0, 0}, {1, 0}, {2, 1}, {0, 0}}), w), 1e-5);
   EXPECT_EQ(conv2d(cast(x, bfloat16), cast(w, bfloat16), {}, cast(b, bfloat16)).dtype(), bfloat16);
 }
 
@@ -105,7 +105,7 @@ TEST(Convolutions, MistakesAreNamed) {
     FAIL();
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), Code::Shape);
-    EXPECT_EQ(e.message(), "conv2d: the kernel float32[3,3,4,8] takes 4 channels, got float32[1,5,5,3]");
+    EXPECT_EQ(e.message(), "conv: the kernel float32[3,3,4,8] takes 4 channels, got float32[1,5,5,3]");
   }
   EXPECT_THROW(conv2d(zeros({1, 2, 5, 3}), zeros({3, 3, 3, 8})), Error);
   EXPECT_THROW(conv2d(zeros({1, 5, 5, 4}), zeros({3, 3, 2, 3}), {.groups = 2}), Error);
@@ -122,7 +122,7 @@ TEST(Convolutions, GradientsInDouble) {
                    {noise({1, 4, 5, 2}, 1), noise({3, 3, 2, 2}, 2), noise({4}, 3)});
   ops::ConvAttrs fused;
   fused.epilogue = {true, "gelu", 0, true};
-  expect_gradients([&](const Tensors& t) { return apply_with(ops::conv2d_op, fused, t[0], t[1], t[2], t[3]); },
+  expect_gradients([&](const Tensors& t) { return apply_with(ops::conv_op, fused, t[0], t[1], t[2], t[3]); },
                    {noise({1, 3, 3, 2}, 1), noise({2, 2, 2, 2}, 2), noise({2}, 3), noise({1, 2, 2, 2}, 4)});
 }
 

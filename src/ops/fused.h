@@ -1,5 +1,5 @@
 // Ops that take an epilogue: y = activation(product + bias + residual) in one kernel. The graph's passes rewrite chains into them.
-// Inputs of linear, conv2d and depthwise_conv2d: x, w, then the bias [channels] if `bias`, then the residual (the output's spec) if `sum`.
+// Inputs of linear, conv and depthwise_conv: x, w, then the bias [channels] if `bias`, then the residual (the output's spec) if `sum`.
 #pragma once
 
 #include <string>
@@ -41,13 +41,14 @@ void fields(V& v, LinearAttrs& a) {
   v("transpose_x", a.transpose_x), v("transpose_w", a.transpose_w), fields(v, a.epilogue);
 }
 
-/// conv2d: kernel [kh, kw, in / groups, out]; depthwise_conv2d: kernel [kh, kw, in, multiplier], groups is ignored.
+/// conv: kernel [spatial..., in / groups, out]; depthwise_conv: kernel [spatial..., in, multiplier], groups is ignored. Lists have a number for each
+/// spatial dimension of x, of which there are 1 to 3.
 struct ConvAttrs {
   std::vector<int64_t> strides{1, 1};
   std::string padding = "valid";  ///< valid, same, or explicit: then `pads`
   std::vector<int64_t> dilation{1, 1};
   int64_t groups = 1;
-  std::vector<int64_t> pads;  ///< top, bottom, left, right; for explicit padding only
+  std::vector<int64_t> pads;  ///< before and after each spatial dimension; for explicit padding only
   EpilogueAttrs epilogue;
 };
 template <class V>
@@ -87,7 +88,7 @@ void fields(V& v, BatchNormAttrs& a) {
   v("epsilon", a.epsilon), v("scale", a.scale), v("offset", a.offset);
 }
 
-extern const Op matmul_op, linear_op, conv2d_op, depthwise_conv2d_op, batch_normalization_op, max_pool_op, pad_op;
+extern const Op matmul_op, linear_op, conv_op, depthwise_conv_op, batch_normalization_op, max_pool_op, pad_op;
 
 /// The kernel's name of an activation that can stand in an epilogue, or null. Names are Keras' ("relu", "silu", "gelu": the exact one, ...) and
 /// "gelu_tanh", "square", "abs", "sqrt", "exp".
