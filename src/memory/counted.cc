@@ -1,15 +1,20 @@
 #include "memory/counted.h"
 
+#include <linux/membarrier.h>
 #include <pthread.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <mutex>
 #include <new>
+#include <thread>
 #include <unordered_set>
 
 #include "base/check.h"
 #include "memory/fork.h"
 #include "memory/slab.h"
+#include "memory/walk.h"
 
 namespace tenure::memory {
 namespace {
@@ -36,9 +41,77 @@ KindTotals& kind_totals() {
   return *t;
 }
 
-// The queue of dead objects of this thread; links reuse the reference word's neighbour, so it costs no memory.
-TENURE_HOT_TLS thread_local constinit bool draining = false;
-TENURE_HOT_TLS thread_local constinit Counted* dead_queue = nullptr;
+// ---- destruction, and walks that hold it up ----
+
+// A thread's part in destruction. `queue` links dead objects through birth_, so it costs no memory.
+struct Drain {
+  std::atomic<bool> active;  // inside a destructor, or about to be
+  bool registered;
+  Counted* queue;
+};
+TENURE_HOT_TLS thread_local constinit Drain drain{};
+
+struct Walks {
+  std::recursive_mutex mutex;  // of the one walk at a time
+  int depth = 0;               // under mutex
+  std::mutex threads_mutex;
+  std::unordered_set<Drain*> threads;
+  std::mutex waiting_mutex;
+  std::vector<Counted*> waiting;  // died during the walk
+};
+constinit std::atomic<bool> walking{false};
+// False: the system has no membarrier, and each destruction pays a fence of its own.
+constinit std::atomic<bool> cheap_fence{false};
+
+Walks& walks() {
+  static auto* w = [] {
+    cheap_fence = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+    return new Walks;
+  }();
+  return *w;
+}
+
+void register_drain() noexcept {
+  static pthread_key_t key = [] {
+    pthread_key_t k;
+    pthread_key_create(&k, [](void* p) {
+      auto* d = static_cast<Drain*>(p);
+      std::lock_guard lock(walks().threads_mutex);
+      walks().threads.erase(d);
+      d->registered = false;
+    });
+    return k;
+  }();
+  {
+    std::lock_guard lock(walks().threads_mutex);
+    walks().threads.insert(&drain);
+  }
+  drain.registered = true;
+  pthread_setspecific(key, &drain);
+}
+
+// Between drain.active = true and a look at `walking`: with the walk's own barrier, at least one of the two sides sees the other.
+void fence() noexcept {
+  if (cheap_fence.load(std::memory_order_relaxed)) std::atomic_signal_fence(std::memory_order_seq_cst);
+  else std::atomic_thread_fence(std::memory_order_seq_cst);
+}
+
+// Whether a walk is under way; then `dead` waits for its end.
+bool waits(Counted* dead) noexcept {
+  if (!walking.load(std::memory_order_acquire)) [[likely]]
+    return false;
+  try {
+    std::lock_guard lock(walks().waiting_mutex);
+    walks().waiting.push_back(dead);
+    return true;
+  } catch (const std::bad_alloc&) {
+    drain.active.store(false, std::memory_order_release);  // no room to wait in: this thread waits itself
+    std::lock_guard until_the_end(walks().mutex);
+    drain.active.store(true, std::memory_order_relaxed);
+    fence();
+    return waits(dead);
+  }
+}
 
 }  // namespace
 
@@ -94,26 +167,58 @@ void Counted::delete_large(void* p) noexcept {
 }
 
 void Counted::dispose(Counted* dead) noexcept {
-  if (draining) {
+  if (drain.active.load(std::memory_order_relaxed)) {
     // birth_ is free to carry the link: nobody can look the object up any more.
-    dead->birth_ = reinterpret_cast<uint64_t>(dead_queue);
-    dead_queue = dead;
+    dead->birth_ = reinterpret_cast<uint64_t>(drain.queue);
+    drain.queue = dead;
     return;
   }
-  draining = true;
-  delete dead;
-  while (dead_queue) {
-    Counted* next = dead_queue;
-    dead_queue = reinterpret_cast<Counted*>(next->birth_);
-    delete next;
+  if (!drain.registered) [[unlikely]]
+    register_drain();
+  drain.active.store(true, std::memory_order_relaxed);
+  fence();
+  if (!waits(dead)) delete dead;
+  while (drain.queue) {
+    Counted* next = drain.queue;
+    drain.queue = reinterpret_cast<Counted*>(next->birth_);
+    if (!waits(next)) delete next;
   }
-  draining = false;
+  drain.active.store(false, std::memory_order_release);
+}
+
+Walk::Walk() noexcept {
+  Walks& w = walks();
+  w.mutex.lock();
+  if (w.depth++ > 0) return;
+  walking.store(true, std::memory_order_seq_cst);
+  if (cheap_fence) syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  std::lock_guard lock(w.threads_mutex);
+  for (Drain* d : w.threads)
+    while (d != &drain && d->active.load(std::memory_order_acquire)) std::this_thread::yield();
+}
+
+Walk::~Walk() {
+  Walks& w = walks();
+  std::vector<Counted*> dead;
+  if (--w.depth == 0) {
+    walking.store(false, std::memory_order_release);
+    std::lock_guard lock(w.waiting_mutex);
+    dead.swap(w.waiting);
+  }
+  w.mutex.unlock();
+  for (Counted* d : dead) d->retain(Counted::kOwner), d->release(Counted::kOwner);  // as if it died now
 }
 
 void fork_counted(Fork when) noexcept {
   auto& t = kind_totals();
-  for (std::mutex* m : {&large().mutex, &t.mutex}) when == Fork::prepare ? m->lock() : m->unlock();
+  Walks& w = walks();
+  if (when == Fork::prepare) w.mutex.lock();  // a walk of another thread ends first
+  for (std::mutex* m : {&w.threads_mutex, &w.waiting_mutex, &large().mutex, &t.mutex}) when == Fork::prepare ? m->lock() : m->unlock();
+  if (when != Fork::prepare) w.mutex.unlock();
   if (when != Fork::child) return;
+  w.threads.clear();
+  if (drain.registered) w.threads.insert(&drain);
   for (KindCounts* c : t.threads)
     if (c != &kind_counts)
       for (size_t i = 0; i < kinds; ++i) t.ended[i] += c->n[i].load(std::memory_order_relaxed);
@@ -125,12 +230,13 @@ namespace {
 template <Fork when>
 void at_fork() noexcept {
   // Nobody holds one of these locks while taking an earlier one.
-  fork_ledger(when), fork_counted(when), fork_slabs(when), fork_pool(when);
+  fork_counted(when), fork_ledger(when), fork_slabs(when), fork_pool(when);
 }
 }  // namespace
 void hook_fork() noexcept { static_cast<void>(pthread_atfork(at_fork<Fork::prepare>, at_fork<Fork::parent>, at_fork<Fork::child>)); }
 
 void for_each_live(const std::function<void(Counted&)>& visit) {
+  Walk walk;
   struct Slot {
     void* vptr;
     std::atomic<uint64_t> refs;

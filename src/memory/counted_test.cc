@@ -195,5 +195,41 @@ TEST(Storage, ZeroBytesTakeNothingAndStillCount) {
   EXPECT_EQ(now().in_use_bytes, before.in_use_bytes);
 }
 
+// Reports and audits run beside threads that make and drop objects: what they look at stays whole until they have looked.
+TEST(Walk, BesideThreadsThatMakeAndDropObjects) {
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 3; ++i)
+    threads.emplace_back([&] {
+      while (!stop) {
+        auto* box = new Box;
+        for (int k = 0; k < 8; ++k) box->put(new Box("inner"));
+        HeldOf<Box> outer(box);  // from here on it is found
+      }
+    });
+  for (int i = 0; i < 200; ++i) {
+    HolderGraph g = HolderGraph::gather();
+    size_t text = 0;
+    for (const Counted* c : g.objects) text += c->describe().size();
+    EXPECT_GE(text, g.objects.size());
+  }
+  stop = true;
+  for (auto& t : threads) t.join();
+}
+
+TEST(Walk, WhatDiesMeanwhileIsDestroyedAtItsEnd) {
+  size_t before = now().objects;
+  HeldOf<Box> a(new Box);
+  {
+    Walk outer;
+    Walk inner;
+    a.reset();
+    EXPECT_EQ(now().objects, before + 1);
+    std::thread([] { HeldOf<Box>(new Box).reset(); }).join();
+    EXPECT_EQ(now().objects, before + 2);
+  }
+  EXPECT_EQ(now().objects, before);
+}
+
 }  // namespace
 }  // namespace tenure::memory

@@ -1,10 +1,12 @@
 // Who holds what: all live objects and the edges between them, gathered when somebody asks.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <unordered_map>
 
 #include "memory/storage.h"
+#include "memory/walk.h"
 
 namespace tenure::memory {
 
@@ -14,8 +16,9 @@ struct Edge {
   bool user;  // a named holder of a user's handle
 };
 
-/// The reference graph of a moment. Raw pointers: valid while nothing is dropped.
+/// The reference graph of a moment. While it exists nothing is destroyed: its pointers stay readable beside threads at work.
 struct HolderGraph {
+  std::shared_ptr<Walk> walk = std::make_shared<Walk>();
   std::vector<Counted*> objects;
   std::unordered_map<const Counted*, std::vector<Edge>> holders;  ///< target to its sources
   size_t edges = 0;
