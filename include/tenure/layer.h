@@ -29,11 +29,21 @@ class LayerBody;     // internal: the counted body of a layer
 class VariableBody;  // internal
 
 /// Options of a call. `training`: given here, else the enclosing call's, else false.
+/// Masks say true for what counts. Without one here, a layer that takes masks gets those that its inputs carry (see mask_of).
 struct Call {
   std::optional<bool> training = {};
-  Tensor mask = {};
+  Tensor mask = {};              ///< of the one input, or of the first
+  Tensors masks = {};            ///< instead of `mask`: one an input, empty handles for none (attention layers)
+  Tensors initial_state = {};    ///< of recurrent layers
+  Tensor attention_mask = {};    ///< [batch, queries, keys], of MultiHeadAttention and its kin
+  bool use_causal_mask = false;  ///< of attention layers
+  bool return_attention_scores = false;
   bool is_training() const noexcept { return training.value_or(false); }
+  Tensor mask_of(size_t input) const { return !masks.empty() ? (input < masks.size() ? masks[input] : Tensor()) : input == 0 ? mask : Tensor(); }
 };
+
+/// The mask that the layer which made this tensor put on it, or an empty handle. A tensor owns its mask; ops drop it.
+TENURE_API Tensor mask_of(const Tensor& t);
 
 /// A counted handle to a layer. Copies share weights; clone() copies them.
 /// Threads: calls may run at the same time; building, naming and freezing must not run beside a call.
@@ -123,6 +133,8 @@ class TENURE_API Child {
   Outputs operator()(TensorList inputs) const { return layer()(std::move(inputs)); }
   Outputs operator()(TensorList inputs, const Call& options) const { return layer()(std::move(inputs), options); }
   Layer layer() const;
+  /// Of a layer that some layer owns already.
+  static Child of(const Layer& owned) { return Child(owned.body()); }
 
  private:
   friend class LayerBase;
@@ -163,6 +175,15 @@ class TENURE_API LayerBase {
   virtual void visit_config(Fields& v);
   /// The unqualified name of the class, by which it is registered.
   virtual std::string class_name() const;
+  /// Masks (Keras: supports_masking): whether compute_mask is asked for the outputs' masks. Otherwise they have none.
+  virtual bool supports_masking() const;
+  /// Whether call has a use for masks: then those of the inputs are passed to it. They become arguments of the call in a functional model.
+  virtual bool takes_mask() const;
+  /// Masks of the outputs, from the inputs and theirs: one an input, empty handles for none, an empty list if no input has one.
+  /// By default those of the inputs, in order.
+  virtual Tensors compute_mask(const Tensors& xs, const Tensors& masks);
+  /// Keras' names of inputs that are passed one by one ({"query", "value", "key"}); empty: one input, or one list of them.
+  virtual std::vector<std::string> call_arguments() const;
   /// Names tensors that this object keeps in members of its own.
   virtual void trace(memory::Visitor& v) const;
 
@@ -182,6 +203,8 @@ class TENURE_API LayerBase {
   Child child(std::string attribute, const Layer& layer);
   /// The state of a generator of the layer's own, for SeedGenerator(state.variable()). Without a seed, the process' next one.
   Weight seed_state(std::optional<int64_t> seed = {});
+  /// A variable of zeros that is no weight and is not saved: what a layer remembers from call to call.
+  Weight kept_state(std::string name, const Shape& shape);
   /// Adds a term to the loss of the enclosing train or test step; nothing outside of one.
   void add_loss(Tensor term);
 

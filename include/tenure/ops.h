@@ -146,6 +146,8 @@ TENURE_API std::pair<Tensor, Tensor> moments(Tensor x, const Axes& axes, bool ke
 TENURE_API Tensor matmul(Tensor a, Tensor b, bool transpose_a = false, bool transpose_b = false);
 /// activation(x · w + b) on the last axis in one kernel; b may be empty, activation "" or one of relu, sigmoid, tanh, ...
 TENURE_API Tensor linear(Tensor x, Tensor w, Tensor b = {}, std::string_view activation = {});
+/// Sums of products by letters: einsum("abc,cd->abd", {x, w}). Ellipses and a missing output as in NumPy; no letter twice in one term.
+TENURE_API Tensor einsum(std::string_view subscripts, const Tensors& operands);
 
 // ---- shape ----
 /// One size may be -1.

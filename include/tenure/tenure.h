@@ -2,6 +2,7 @@
 #pragma once
 
 #include <tenure/arrays.h>
+#include <tenure/attention.h>
 #include <tenure/callbacks.h>
 #include <tenure/convolution.h>
 #include <tenure/data.h>
@@ -18,6 +19,7 @@
 #include <tenure/op.h>
 #include <tenure/ops.h>
 #include <tenure/optimizers.h>
+#include <tenure/recurrent.h>
 #include <tenure/saving.h>
 #include <tenure/tape.h>
 #include <tenure/tensor.h>

@@ -35,6 +35,7 @@ constexpr std::array rows = std::to_array<Row>({
     {"cos", "numpy", "Cos"},
     {"cosh", "numpy", "Cosh"},
     {"divide", "numpy", "Divide"},
+    {"einsum", "numpy", "Einsum", "subscripts"},
     {"elu", "nn", "Elu", "alpha"},
     {"equal", "numpy", "Equal"},
     {"erf", "math", "Erf"},
@@ -163,6 +164,8 @@ KerasOp keras_op(const Node& node) {
   const Json attributes = node.attrs().p ? Json::parse(to_json(node.attrs())) : Json::object();
   if (name == "slice") return box(node, attributes);
   if (name == "slice_axis") return axis_slice(node, attributes);
+  if (const Json value = attributes.value("value", Json()); name == "full_like" && (value == 0.0 || value == 1.0))
+    return {"keras.src.ops.numpy", value == 1.0 ? "OnesLike" : "ZerosLike", Json::object(), Json::array({input(0)})};
   const auto* row = std::lower_bound(rows.begin(), rows.end(), name, [](const Row& r, const std::string& n) { return r.op < n; });
   const bool known = row != rows.end() && row->op == name && !attributes.value("transpose_a", false) && !attributes.value("transpose_b", false);
   check(known, Code::Unsupported, "keras.ops has nothing like '{}' {}", name, attributes.dump());

@@ -107,6 +107,12 @@ Tensors log_softmax_op(Args a) {
   Tensor x = a.tensor(0, "x");
   return {log_softmax(std::move(x), axis_of(a, 1, -1))};
 }
+Tensors einsum_op(Args a) {
+  const std::string subscripts = a.text(-1, "subscripts", "");
+  Tensors xs;
+  for (int i = 0; a.has_tensor(i, "operands"); ++i) xs.push_back(a.tensor(i, "operands"));
+  return {einsum(subscripts, xs)};
+}
 Tensors zeros_like_op(Args a) { return {zeros_like(a.tensor(0, "x"))}; }
 Tensors ones_like_op(Args a) { return {ones_like(a.tensor(0, "x"))}; }
 Tensors same_op(Args a) { return {a.tensor(0, "x")}; }
@@ -281,6 +287,7 @@ constexpr std::array rows = std::to_array<Row>({
     {"Cumsum", cumsum_op},
     {"DepthwiseConv", conv_op<depthwise_conv2d>},
     {"Divide", two<divide>},
+    {"Einsum", einsum_op},
     {"Elu", elu_op},
     {"Equal", two<equal>},
     {"Erf", one<tenure::erf>},

@@ -187,17 +187,10 @@ Layer ModelReader::leaf(const Json& envelope, const std::string& path, const std
 Layer ModelReader::sequential(const Json& envelope, const std::string& path, const std::string& name) {
   const Json& config = envelope["config"];
   std::vector<Layer> layers;
-  bool whole = true, masked = false;
+  bool whole = true;
   for (const Json& item : array_of(config, "layers", path)) {
     Layer layer = read(item, path);
     whole &= layer.defined();
-    const std::string c = string_of(item, "class_name");
-    masked |= c == "Embedding" && item["config"].value("mask_zero", Json()) == Json(true);
-    if (masked && c == "GlobalAveragePooling1D") {
-      problems_.add(described(path, "Sequential"), "an Embedding with mask_zero before GlobalAveragePooling1D: masks are not here yet",
-                    substitute_way(name));
-      whole = false;
-    }
     if (layer.defined()) layers.push_back(std::move(layer));
   }
   if (!whole) return {};

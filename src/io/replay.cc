@@ -36,9 +36,6 @@ struct Entry {
   std::vector<Application> calls;
 };
 
-/// Layers that use the mask they are given.
-bool uses_mask(const std::string& class_name) { return class_name == "Softmax"; }
-
 class Replay {
  public:
   Replay(ModelReader& reader, const Json& config, const std::string& where) : reader_(reader), config_(config), where_(where) {}
@@ -54,6 +51,7 @@ class Replay {
   void apply(size_t entry, size_t call);
   void check_call(const Entry& e, Application& c);
   void apply_layer(Entry& e, Application& c);
+  Call call_of(const Entry& e, const Application& c, Tensors& xs) const;
   void apply_operation(Entry& e, Application& c, size_t index);
   void finish(size_t entry, size_t call);
   const Tensor& tensor(const Reference& r) const;
@@ -181,9 +179,30 @@ bool only_tensors(const Json& j) {
   return true;
 }
 
+bool some_tensor(const Json& j) { return only_tensors(j) && !says_nothing(j); }
+
+/// Whether a layer called with names of its own for its arguments has this one; `suffix` follows the name.
+int argument_number(const std::vector<std::string>& names, const std::string& key, const std::string& suffix = {}) {
+  for (size_t i = 0; i < names.size(); ++i)
+    if (key == names[i] + suffix) return static_cast<int>(i);
+  return -1;
+}
+
+/// Whether the layer can be called with this keyword argument.
+bool takes_argument(const LayerBase& layer, const std::string& key, const Json& value) {
+  if (says_nothing(value) || (key == "training" && value.is_boolean())) return true;
+  const std::vector<std::string> names = layer.call_arguments();
+  if (argument_number(names, key) >= 0) return is_keras_tensor(value);
+  if (key == "use_causal_mask" || key == "return_attention_scores") return value.is_boolean() && layer.takes_mask();
+  if (!some_tensor(value)) return false;
+  if (key == "initial_state") return layer.takes_mask() && names.empty();
+  if (key == "attention_mask" || argument_number(names, key, "_mask") >= 0) return !names.empty();
+  return key == "mask" && layer.takes_mask();
+}
+
 /// Notes what a layer is called with and cannot take.
 void Replay::check_call(const Entry& e, Application& c) {
-  if (e.operation || !c.args) return;
+  if (e.operation || !c.args || !e.layer.defined()) return;
   auto unsupported = [&](const std::string& what) {
     reader_.problems().add(described(e.path, e.class_name), what, substitute_way(e.name));
     c.failed = true;
@@ -192,8 +211,7 @@ void Replay::check_call(const Entry& e, Application& c) {
   for (const Json& a : *c.args)
     if (!only_tensors(a)) unsupported(fmt::format("called with the constant {}", a.dump().substr(0, 80)));
   for (const auto& [key, value] : c.kwargs->items()) {
-    if (says_nothing(value) || (key == "training" && value.is_boolean()) || (key == "mask" && is_keras_tensor(value) && uses_mask(e.class_name)))
-      continue;
+    if (takes_argument(e.layer.body()->object(), key, value)) continue;
     std::vector<Reference> tensors;
     find_references(value, tensors);
     unsupported(tensors.empty() ? fmt::format("called with {} = {}", key, value.dump().substr(0, 80))
@@ -201,23 +219,47 @@ void Replay::check_call(const Entry& e, Application& c) {
   }
 }
 
+/// Inputs and options of a layer's call.
+Call Replay::call_of(const Entry& e, const Application& c, Tensors& xs) const {
+  const std::vector<std::string> names = e.layer.body()->object().call_arguments();
+  auto tensors = [&](const Json& j) {
+    std::vector<Reference> found;
+    find_references(j, found);
+    Tensors ts;
+    for (const Reference& r : found) ts.push_back(tensor(r));
+    return ts;
+  };
+  xs = tensors(*c.args);
+  Call call;
+  for (const auto& [key, value] : c.kwargs->items()) {
+    if (says_nothing(value)) continue;  // Keras writes training = false though nobody said so
+    if (key == "training") call.training = true;
+    if (key == "use_causal_mask") call.use_causal_mask = true;
+    if (key == "return_attention_scores") call.return_attention_scores = true;
+    if (key == "initial_state") call.initial_state = tensors(value);
+    if (key == "attention_mask") call.attention_mask = tensors(value).at(0);
+    if (key == "mask" && is_keras_tensor(value)) call.mask = tensors(value).at(0);
+    if (key == "mask" && value.is_array())
+      for (const Json& m : value) call.masks.push_back(m.is_null() ? Tensor() : tensors(m).at(0));
+    if (int i = argument_number(names, key); i >= 0) {
+      check(static_cast<size_t>(i) <= xs.size(), Code::Unsupported, "called with '{}' and without an argument before it", key);
+      xs.insert(xs.begin() + i, tensors(value).at(0));
+    }
+    if (int i = argument_number(names, key, "_mask"); i >= 0) {
+      if (call.masks.size() <= static_cast<size_t>(i)) call.masks.resize(static_cast<size_t>(i) + 1);
+      call.masks[static_cast<size_t>(i)] = tensors(value).at(0);
+    }
+  }
+  return call;
+}
+
 void Replay::apply_layer(Entry& e, Application& c) {
   if (e.input && c.inputs.empty()) {
     c.outputs = {symbol_of(e.layer)};
     return;
   }
-  std::vector<Reference> positional;
-  find_references(*c.args, positional);
   Tensors xs;
-  for (const Reference& r : positional) xs.push_back(tensor(r));
-  Call options;
-  // Keras writes training = false though nobody said so.
-  if (c.kwargs->value("training", Json()) == Json(true)) options.training = true;
-  if (Json mask = c.kwargs->value("mask", Json()); is_keras_tensor(mask)) {
-    std::vector<Reference> r;
-    find_references(mask, r);
-    options.mask = tensor(r.at(0));
-  }
+  const Call options = call_of(e, c, xs);
   c.outputs = e.layer(TensorList(std::move(xs)), options).items();
 }
 

@@ -97,18 +97,37 @@ size_t inputs_of(const LayerBody& l) { return dynamic_cast<FunctionalObject&>(l.
 
 /// A layer's call: its inputs as Keras passes them, and options that were given.
 Ordered layer_call(const LayerBody& l, const Node& node, const Addresses& addresses) {
-  Ordered first;
-  if (l.graph) {
-    first = with_leaves(structure_of(l, "input_layers", node.inputs()), [&](size_t i) { return argument_json(node.input(i), addresses); });
+  const CallPlan plan = CallPlan::from(node.arguments());
+  const std::vector<std::string> names = l.object().call_arguments();
+  auto extra = [&](int i) { return i < 0 ? Ordered() : argument_json(node.extra(static_cast<size_t>(i)), addresses); };
+  auto list = [&](const std::vector<int>& numbers) {
+    Ordered j = Ordered::array();
+    for (int i : numbers) j.push_back(extra(i));
+    return j;
+  };
+  Ordered args = Ordered::array();
+  if (!names.empty()) {
+    for (size_t i = 0; i < node.inputs(); ++i) args.push_back(argument_json(node.input(i), addresses));
+  } else if (l.graph) {
+    args.push_back(with_leaves(structure_of(l, "input_layers", node.inputs()), [&](size_t i) { return argument_json(node.input(i), addresses); }));
   } else if (node.inputs() == 1) {
-    first = argument_json(node.input(0), addresses);
+    args.push_back(argument_json(node.input(0), addresses));
   } else {
-    first = Ordered::array();
-    for (size_t i = 0; i < node.inputs(); ++i) first.push_back(argument_json(node.input(i), addresses));
+    args.push_back(Ordered::array());
+    for (size_t i = 0; i < node.inputs(); ++i) args[0].push_back(argument_json(node.input(i), addresses));
   }
-  Ordered kwargs = node.arguments().empty() ? Ordered::object() : Ordered::parse(node.arguments());
-  if (node.extras() > 0) kwargs["mask"] = argument_json(node.extra(0), addresses);
-  return Ordered{{"args", Ordered::array({std::move(first)})}, {"kwargs", std::move(kwargs)}};
+  Ordered kwargs = Ordered::object();
+  if (plan.training) kwargs["training"] = *plan.training;
+  if (plan.mask >= 0) kwargs["mask"] = extra(plan.mask);
+  if (names.empty() && !plan.masks.empty()) kwargs["mask"] = list(plan.masks);
+  for (size_t i = 0; i < plan.masks.size() && i < names.size(); ++i)
+    if (plan.masks[i] >= 0) kwargs[names[i] + "_mask"] = extra(plan.masks[i]);
+  if (plan.initial_state.size() == 1) kwargs["initial_state"] = extra(plan.initial_state[0]);
+  else if (!plan.initial_state.empty()) kwargs["initial_state"] = list(plan.initial_state);
+  if (plan.attention_mask >= 0) kwargs["attention_mask"] = extra(plan.attention_mask);
+  if (plan.use_causal_mask) kwargs["use_causal_mask"] = true;
+  if (plan.return_attention_scores) kwargs["return_attention_scores"] = true;
+  return Ordered{{"args", std::move(args)}, {"kwargs", std::move(kwargs)}};
 }
 
 Ordered policy_json(const LayerBody& l) { return Ordered::parse(l.policy().to_json()); }

@@ -1,6 +1,7 @@
 // Activations: functions by Keras' name, and the layers made of them. An ActivationFunction owns its layer, if it is one.
 #include <algorithm>
 
+#include "nn/attention.h"
 #include "nn/families.h"
 #include "ops/fused.h"
 
@@ -137,6 +138,7 @@ void fields(Fields& v, Activation& c) { v("activation", c.activation); }
 class ActivationLayer final : public LayerOf<Activation> {
  public:
   explicit ActivationLayer(const Activation& c) : LayerOf(c) { nn::adopt_activation(*this, config.activation); }
+  bool supports_masking() const override { return true; }
   Tensor call(Tensor x, const Call&) override { return config.activation(std::move(x)); }
 };
 Activation::operator Layer() const { return make_layer<ActivationLayer>(*this); }
@@ -154,6 +156,7 @@ class ReLULayer final : public LayerOf<ReLU> {
     check(c.negative_slope >= 0 && c.threshold >= 0, Code::InvalidArgument, "ReLU: expected negative_slope and threshold >= 0, got {} and {}",
           c.negative_slope, c.threshold);
   }
+  bool supports_masking() const override { return true; }
   Tensor call(Tensor x, const Call&) override {
     const auto& c = config;
     if (c.threshold == 0 && c.negative_slope == 0 && !c.max_value) return relu(std::move(x));
@@ -175,6 +178,7 @@ void fields(Fields& v, LeakyReLU& c) { v("negative_slope", c.negative_slope); }
 class LeakyReLULayer final : public LayerOf<LeakyReLU> {
  public:
   using LayerOf::LayerOf;
+  bool supports_masking() const override { return true; }
   Tensor call(Tensor x, const Call&) override { return leaky_relu(std::move(x), config.negative_slope); }
 };
 LeakyReLU::operator Layer() const { return make_layer<LeakyReLULayer>(*this); }
@@ -187,6 +191,7 @@ void fields(Fields& v, ELU& c) { v("alpha", c.alpha); }
 class ELULayer final : public LayerOf<ELU> {
  public:
   using LayerOf::LayerOf;
+  bool supports_masking() const override { return true; }
   Tensor call(Tensor x, const Call&) override { return elu(std::move(x), config.alpha); }
 };
 ELU::operator Layer() const { return make_layer<ELULayer>(*this); }
@@ -211,6 +216,7 @@ class PReLULayer final : public LayerOf<PReLU> {
     }
     alpha_ = weight("alpha", s, config.alpha_initializer, {.regularizer = config.alpha_regularizer, .constraint = config.alpha_constraint});
   }
+  bool supports_masking() const override { return true; }
   Tensor call(Tensor x, const Call&) override {
     Tensor low = multiply(relu(negative(x)), alpha_.value());
     return subtract(relu(std::move(x)), std::move(low));
@@ -229,17 +235,9 @@ void fields(Fields& v, Softmax& c) { v("axis", c.axis); }
 class SoftmaxLayer final : public LayerOf<Softmax> {
  public:
   using LayerOf::LayerOf;
-  Tensor call(Tensor x, const Call& c) override {
-    // Keras: what the mask leaves out gets a logit of -1e9 (half the lowest for 16 bits).
-    if (c.mask.defined()) {
-      Tensor away = multiply(cast(logical_not(c.mask), x.dtype()), size_of(x.dtype()) == 2 ? -3e4 : -1e9);
-      x = add(std::move(x), std::move(away));
-    }
-    const std::vector<int>& axes = config.axis.axes;
-    if (axes.size() == 1) return softmax(std::move(x), axes[0]);
-    Tensor total = logsumexp(x, axes, true);
-    return exp(subtract(std::move(x), std::move(total)));
-  }
+  bool supports_masking() const override { return true; }
+  bool takes_mask() const override { return true; }
+  Tensor call(Tensor x, const Call& c) override { return nn::masked_softmax(std::move(x), c.mask, config.axis.axes); }
 };
 Softmax::operator Layer() const { return make_layer<SoftmaxLayer>(*this); }
 Outputs Softmax::operator()(TensorList x) const&& { return Layer(*this)(std::move(x)); }

@@ -136,6 +136,7 @@ Named named_from(const Json& in, const char* what) {
 }
 
 std::string snake_case(std::string_view name) {
+  if (name == "GroupQueryAttention") return "grouped_query_attention";  // Keras' own name of the class it exports
   auto upper = [&](size_t i) { return i < name.size() && std::isupper(static_cast<unsigned char>(name[i])) != 0; };
   auto lower = [&](size_t i) { return i < name.size() && std::islower(static_cast<unsigned char>(name[i])) != 0; };
   auto digit = [&](size_t i) { return i < name.size() && std::isdigit(static_cast<unsigned char>(name[i])) != 0; };

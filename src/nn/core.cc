@@ -32,6 +32,7 @@ class DenseLayer final : public LayerOf<Dense> {
     if (config.use_bias)
       bias_ = weight("bias", {config.units}, config.bias_initializer, {.regularizer = config.bias_regularizer, .constraint = config.bias_constraint});
   }
+  bool supports_masking() const override { return true; }
   Tensor call(Tensor x, const Call&) override {
     return nn::finish(config.activation, fused_, linear(std::move(x), kernel_, bias_.defined() ? bias_.value() : Tensor(), fused_));
   }
@@ -61,6 +62,8 @@ class EmbeddingLayer final : public LayerOf<Embedding> {
     table_ = weight("embeddings", {config.input_dim, config.output_dim}, config.embeddings_initializer,
                     {.regularizer = config.embeddings_regularizer, .constraint = config.embeddings_constraint});
   }
+  bool supports_masking() const override { return config.mask_zero; }
+  Tensors compute_mask(const Tensors& xs, const Tensors&) override { return {not_equal(xs.at(0), 0)}; }
   Tensor call(Tensor x, const Call&) override {
     if (!is_integer(x.dtype())) x = cast(std::move(x), int32);
     return take(table_, std::move(x), 0);
@@ -79,6 +82,7 @@ void fields(Fields&, Identity&) {}
 class IdentityLayer final : public LayerOf<Identity> {
  public:
   using LayerOf::LayerOf;
+  bool supports_masking() const override { return true; }
   Tensors call_all(Tensors xs, const Call&) override { return xs; }
 };
 Identity::operator Layer() const { return make_layer<IdentityLayer>(*this); }
@@ -148,6 +152,7 @@ class DropoutLayer final : public LayerOf<Dropout> {
     check(c.rate >= 0 && c.rate <= 1, Code::InvalidArgument, "Dropout: expected rate in [0, 1], got {}", c.rate);
     if (c.rate > 0) seed_ = seed_state(c.seed);
   }
+  bool supports_masking() const override { return true; }
   Tensor call(Tensor x, const Call& c) override {
     if (!c.is_training() || config.rate == 0) return x;
     Shape shape = noise(x.shape());

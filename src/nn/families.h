@@ -7,6 +7,7 @@
 
 #include <tenure/layers.h>
 #include <tenure/ops.h>
+#include <tenure/recurrent.h>
 
 #include "nn/layer_body.h"
 #include "nn/registry.h"

@@ -135,8 +135,7 @@ void FunctionalGraph::plan(const Walk& walk, const Tensors& inputs, const Tensor
       (i < n->inputs() ? s.in : s.extra).push_back(b->symbolic() ? slot_of(symbol(*b)) : -1);
     }
     s.last_in.assign(s.in.size(), false);
-    if (n->arguments().find("true") != std::string::npos) s.training = true;
-    else if (n->arguments().find("false") != std::string::npos) s.training = false;
+    s.call = CallPlan::from(n->arguments());
     steps_.push_back(std::move(s));
   }
   for (const Tensor& t : outputs) output_slots_.push_back(slot_of(symbol(*t.body())));
@@ -190,8 +189,8 @@ Tensors FunctionalGraph::run_step(const Step& s, std::vector<Tensor>& slots) con
   if (!s.node->callee()) return apply_all(*s.node->op(), xs, s.node->attrs());
   // An enclosing call that says whether it trains is heard before what the node was made with.
   bool said = thread_context.call && thread_context.call->training;
-  Call call{said ? std::nullopt : s.training, {}};
-  if (!s.extra.empty()) call.mask = s.extra[0] < 0 ? s.node->extra(0) : slots[static_cast<size_t>(s.extra[0])];
+  Call call = s.call.bind([&](size_t i) { return s.extra[i] < 0 ? s.node->extra(i) : slots[static_cast<size_t>(s.extra[i])]; });
+  if (said) call.training.reset();
   return layer_of(s.node)->apply(std::move(xs), call).items();
 }
 
@@ -274,9 +273,9 @@ Tensor FunctionalObject::fit_input(Tensor x, size_t i) const {
   return x.dtype() == want.dtype ? std::move(x) : cast(std::move(x), want.dtype);
 }
 
-Tensors FunctionalObject::call_all(Tensors xs, const Call&) {
+Tensors FunctionalObject::call_all(Tensors xs, const Call& c) {
   check(xs.size() == inputs_, Code::InvalidArgument, "{}: expected {} input{}, got {}", name(), inputs_, inputs_ == 1 ? "" : "s", xs.size());
-  for (size_t i = 0; i < xs.size(); ++i) xs[i] = fit_input(std::move(xs[i]), i);
+  for (size_t i = 0; i < xs.size(); ++i) xs[i] = with_mask(fit_input(std::move(xs[i]), i), c.mask_of(i));
   return graph_->run(std::move(xs));
 }
 
@@ -339,7 +338,7 @@ void SequentialObject::build_all(const std::vector<Shape>& inputs) {
   extend();
 }
 
-Tensors SequentialObject::call_all(Tensors xs, const Call&) {
+Tensors SequentialObject::call_all(Tensors xs, const Call& c) {
   check(xs.size() == 1, Code::InvalidArgument, "{}: expected one input, got {}", name(), xs.size());
   if (given_) {
     Tensor& x = xs[0];
@@ -350,6 +349,7 @@ Tensors SequentialObject::call_all(Tensors xs, const Call&) {
     check(fits, Code::Shape, "{}: the input is {}, got {}", name(), *input_, x.spec());
     if (x.dtype() != input_->dtype) x = cast(std::move(x), input_->dtype);
   }
+  xs[0] = with_mask(std::move(xs[0]), c.mask_of(0));
   for (const auto& child : body().children()) xs = child.layer->apply(std::move(xs), Call{}).items();
   return xs;
 }
@@ -411,7 +411,7 @@ Layer clone_model(const LayerBody& model) {
     Tensors xs, ys;
     for (size_t i = 0; i < s.in.size(); ++i) xs.push_back(argument(i));
     if (s.node->callee()) {
-      Call call{s.training, s.extra.empty() ? Tensor() : argument(s.in.size())};
+      Call call = s.call.bind([&](size_t i) { return argument(s.in.size() + i); });
       ys = copies.at(layer_of(s.node)).body()->apply(std::move(xs), call).items();
     } else {
       ys = apply_all(*s.node->op(), xs, s.node->attrs());

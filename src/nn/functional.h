@@ -28,7 +28,7 @@ class FunctionalGraph {
     const Node* node;
     std::vector<int> in, extra, out;
     std::vector<bool> last_in;  ///< the slot is not read again
-    std::optional<bool> training;
+    CallPlan call;
   };
 
   /// Throws InvalidArgument for tensors that are not symbols, and for outputs that lead to an Input which is not among `inputs`.
@@ -83,6 +83,7 @@ class SequentialObject final : public LayerBase {
   /// Throws Unsupported: models of layers are written by io, with their graphs.
   void visit_config(Fields& v) override;
   std::string class_name() const override { return "Sequential"; }
+  bool takes_mask() const override { return true; }
   /// Makes (once) the symbols of input and layers, kept by the body. Throws InvalidArgument before the input is known.
   void make_symbols();
   void set_input(Spec spec, std::string name);
@@ -107,6 +108,7 @@ class FunctionalObject final : public LayerBase {
   /// Throws Unsupported: models of layers are written by io, with their graphs.
   void visit_config(Fields& v) override;
   std::string class_name() const override { return "Functional"; }
+  bool takes_mask() const override { return true; }
   FunctionalGraph& graph() noexcept { return *graph_; }
   size_t inputs() const noexcept { return inputs_; }
 

@@ -56,6 +56,29 @@ class Called {
   Spec specs_[kMost];
 };
 
+// Keras: masks of the inputs are passed where nothing was said, but beside other tensors only to arguments passed one by one.
+void add_masks(const LayerBase& layer, Call& call, const Tensors& masks) {
+  if (masks.empty() || call.mask.defined() || !layer.takes_mask()) return;
+  const bool one_by_one = !layer.call_arguments().empty();
+  if (!one_by_one && !call.initial_state.empty()) return;
+  if (masks.size() == 1) {
+    if (call.masks.empty()) call.mask = masks[0];
+    return;
+  }
+  if (call.masks.empty()) {
+    call.masks = masks;
+  } else if (one_by_one) {
+    call.masks.resize(masks.size());
+    for (size_t i = 0; i < masks.size(); ++i)
+      if (!call.masks[i].defined()) call.masks[i] = masks[i];
+  }
+}
+
+void put_masks(Tensors& ys, const Tensors& masks) {
+  for (size_t i = 0; i < ys.size() && i < masks.size(); ++i)
+    if (masks[i].defined() && !ys[i].body()->mask()) ys[i] = with_mask(std::move(ys[i]), masks[i]);
+}
+
 }  // namespace
 
 std::string detail::short_name(const std::type_info& type) {
@@ -158,6 +181,14 @@ VariableBody* LayerBody::add_seed(std::optional<int64_t> seed) {
   return v;
 }
 
+VariableBody* LayerBody::add_state(std::string name, const Shape& shape) {
+  Plainly plainly;
+  memory::As as(memory::Category::parameter);
+  Variable v(zeros(shape, policy_.compute_dtype()), VariableOptions{this->name() + "/" + name, false});
+  weights_.push_back({std::move(name), HeldOf<VariableBody>(v.body()), {}, {}, false, true});
+  return v.body();
+}
+
 LayerBody* LayerBody::add_child(std::string attribute, LayerBody* child) {
   check(!locked(), Code::InvalidArgument, "layer {}: '{}' cannot be added after the first call", name(), attribute);
   check(child != this, Code::InvalidArgument, "layer {}: cannot contain itself", name());
@@ -223,20 +254,31 @@ Outputs LayerBody::apply(Tensors xs, const Call& given) {
   Called called(xs);
   memory::Enter at(scope_.id());
   try {
-    bool symbolic = false;
+    bool symbolic = false, masked = false;
     for (size_t i = 0; i < xs.size(); ++i) {
       check(xs[i].defined(), Code::InvalidArgument, "input {} is an empty handle (default-made, moved from, or released)", i);
       symbolic |= xs[i].body()->symbolic();
+      masked |= xs[i].body()->mask() != nullptr;
     }
+    Tensors masks;  // stack-bound
+    if (masked) [[unlikely]]
+      for (const Tensor& x : xs) masks.push_back(mask_of(x));
     if (!built()) build(shapes_of(specs_of(xs)));
     if (!locked()) locked_.store(true, std::memory_order_relaxed);
-    if (symbolic && !thread_context.abstract) return make_node(std::move(xs), given);
+    if (symbolic && !thread_context.abstract) return make_node(std::move(xs), given, masks);
+    // Before the call, which may use up its inputs.
+    Tensors made = object_->supports_masking() ? object_->compute_mask(xs, masks) : Tensors();  // stack-bound
     cast_inputs(xs);
     CallContext context;
     context.training = given.training ? given.training : thread_context.call ? thread_context.call->training : std::nullopt;
     With with(thread_context.call, &context);
-    Tensors ys = object_->call_all(std::move(xs), Call{context.training.value_or(false), given.mask});
+    Call call = given;
+    call.training = context.training.value_or(false);
+    if (masked) [[unlikely]]
+      add_masks(*object_, call, masks);
+    Tensors ys = object_->call_all(std::move(xs), call);
     for (const Tensor& y : ys) check(y.defined(), Code::InvalidArgument, "call returned an empty handle");
+    put_masks(ys, made);
     if (!thread_context.abstract) [[likely]] {
       if (activity_regularizer_ && nn_context.losses) add_activity_loss(ys);
       if (nn_context.watcher) [[unlikely]]
@@ -250,11 +292,18 @@ Outputs LayerBody::apply(Tensors xs, const Call& given) {
   }
 }
 
-Outputs LayerBody::make_node(Tensors xs, const Call& given) {
+Outputs LayerBody::make_node(Tensors xs, const Call& given, const Tensors& masks) {
+  // Keras: the mask of a single input becomes an argument of the node; those of several are found again when the model runs.
+  Call call = given;
+  if (xs.size() == 1) add_masks(*object_, call, masks);
+  Tensors extras;  // stack-bound
+  const CallPlan plan = CallPlan::of(call, extras);
+  // Specs depend on the inputs' and on whether it trains; with other options they are found anew.
+  const bool plain = plan.initial_state.empty() && plan.attention_mask < 0 && !plan.return_attention_scores;
   int training = given.training ? *given.training : -1;
   std::vector<Spec> specs;
   bool found = false;
-  {
+  if (plain) {
     std::lock_guard lock(cache_mutex_);
     for (const Cached& c : cache_) {
       found = c.training == training && c.in.size() == xs.size() &&
@@ -265,10 +314,8 @@ Outputs LayerBody::make_node(Tensors xs, const Call& given) {
       }
     }
   }
-  if (!found) specs = output_specs(specs_of(xs), given);
-  std::string arguments = given.training ? (*given.training ? R"({"training": true})" : R"({"training": false})") : "";
-  std::span<const Tensor> extra(&given.mask, given.mask.defined() ? 1 : 0);
-  HeldOf<Node> node(new Node(HeldOf<Callee>(this), xs, extra, std::move(arguments)));
+  if (!found) specs = output_specs(specs_of(xs), call, plain);
+  HeldOf<Node> node(new Node(HeldOf<Callee>(this), xs, extras, plan.text()));
   Tensors ys;
   ys.reserve(specs.size());
   for (size_t i = 0; i < specs.size(); ++i) {
@@ -276,11 +323,12 @@ Outputs LayerBody::make_node(Tensors xs, const Call& given) {
     body->retain(Counted::kUser);
     ys.emplace_back(body);
   }
+  if (object_->supports_masking()) put_masks(ys, object_->compute_mask(xs, masks));
   if (ys.size() > 1 && output_names.size() == ys.size()) return Outputs(std::move(ys), output_names);
   return Outputs(std::move(ys));
 }
 
-std::vector<Spec> LayerBody::output_specs(const std::vector<Spec>& inputs, const Call& given) {
+std::vector<Spec> LayerBody::output_specs(const std::vector<Spec>& inputs, const Call& given, bool keep) {
   constexpr size_t kMost = 8;
   std::vector<Spec> out;
   {
@@ -289,6 +337,7 @@ std::vector<Spec> LayerBody::output_specs(const std::vector<Spec>& inputs, const
     Outputs ys = apply(abstract_of(inputs), given);
     out = specs_of(ys.items());
   }
+  if (!keep) return out;
   std::lock_guard lock(cache_mutex_);
   if (cache_.size() >= kMost) cache_.erase(cache_.begin());
   cache_.push_back({inputs, out, given.training ? *given.training : -1});
@@ -353,6 +402,10 @@ Tensors LayerBase::call_all(Tensors xs, const Call& c) {
   return xs;
 }
 void LayerBase::visit_config(Fields&) {}
+bool LayerBase::supports_masking() const { return false; }
+bool LayerBase::takes_mask() const { return false; }
+Tensors LayerBase::compute_mask(const Tensors&, const Tensors& masks) { return masks; }
+std::vector<std::string> LayerBase::call_arguments() const { return {}; }
 std::string LayerBase::class_name() const { return detail::short_name(typeid(*this)); }
 void LayerBase::trace(memory::Visitor&) const {}
 
@@ -374,6 +427,7 @@ Weight LayerBase::seed_state(std::optional<int64_t> seed) {
   VariableBody* v = body_->add_seed(seed);
   return Weight(v, v->spec().dtype);
 }
+Weight LayerBase::kept_state(std::string name, const Shape& shape) { return Weight(body_->add_state(std::move(name), shape), compute_dtype()); }
 void LayerBase::add_loss(Tensor term) {
   if (nn_context.losses && !thread_context.abstract) nn_context.losses->terms.push_back(std::move(term));
 }

@@ -34,6 +34,32 @@ class CallWatcher {
   virtual void called(LayerBody& layer, std::span<const Tensor> outputs) = 0;
 };
 
+/// A call's options with numbers in place of tensors: how nodes and graphs keep them. -1: none.
+struct CallPlan {
+  std::optional<bool> training;
+  bool use_causal_mask = false, return_attention_scores = false;
+  int mask = -1, attention_mask = -1;
+  std::vector<int> masks, initial_state;
+
+  /// `extras` gets the tensors that the numbers mean.
+  static CallPlan of(const Call& call, Tensors& extras);
+  /// What a node's arguments() say.
+  static CallPlan from(const std::string& text);
+  /// Empty when there is nothing to say.
+  std::string text() const;
+  /// The call again; f(number) is the tensor.
+  template <class F>
+  Call bind(F&& f) const {
+    auto one = [&](int i) { return i < 0 ? Tensor() : Tensor(f(static_cast<size_t>(i))); };
+    Call c;
+    c.training = training, c.use_causal_mask = use_causal_mask, c.return_attention_scores = return_attention_scores;
+    c.mask = one(mask), c.attention_mask = one(attention_mask);
+    for (int i : masks) c.masks.push_back(one(i));
+    for (int i : initial_state) c.initial_state.push_back(one(i));
+    return c;
+  }
+};
+
 struct NnContext {
   LossCollector* losses;
   CallWatcher* watcher;
@@ -74,7 +100,7 @@ class LayerBody final : public Callee {
     Regularizer regularizer;
     Constraint constraint;
     bool trainable;  ///< as the author made it
-    bool seed;       ///< state of a random generator
+    bool seed;       ///< state that is no weight: of a random generator, of a stateful layer
   };
   struct OwnChild {
     std::string attribute;
@@ -98,6 +124,7 @@ class LayerBody final : public Callee {
   const std::vector<OwnWeight>& own_weights() const noexcept { return weights_; }
   const std::vector<OwnChild>& children() const noexcept { return children_; }
   VariableBody* add_weight(std::string name, const Shape& shape, const Initializer& init, const WeightOptions& o);
+  VariableBody* add_state(std::string name, const Shape& shape);
   VariableBody* add_seed(std::optional<int64_t> seed);
   LayerBody* add_child(std::string attribute, LayerBody* child);
   /// Takes the last child away again (Sequential::pop).
@@ -124,7 +151,8 @@ class LayerBody final : public Callee {
   // ---- use
   void build(const std::vector<Shape>& inputs);
   Outputs apply(Tensors xs, const Call& given);
-  std::vector<Spec> output_specs(const std::vector<Spec>& inputs, const Call& given);
+  /// `keep`: remembers them for these inputs.
+  std::vector<Spec> output_specs(const std::vector<Spec>& inputs, const Call& given, bool keep = true);
 
   // ---- weights of the tree
   enum class Which : uint8_t { variables, weights, trainable, non_trainable };
@@ -149,7 +177,7 @@ class LayerBody final : public Callee {
   void collect(Which which, Variables& out, std::vector<const LayerBody*>& seen, bool frozen) const;
   void build_once(const std::vector<Shape>& inputs);
   void forget_weights() noexcept;
-  Outputs make_node(Tensors xs, const Call& given);
+  Outputs make_node(Tensors xs, const Call& given, const Tensors& masks);
   void cast_inputs(Tensors& xs) const;
   void add_activity_loss(const Tensors& ys) const;
   void name_variables() const;
@@ -169,6 +197,9 @@ class LayerBody final : public Callee {
   std::mutex cache_mutex_;  // around cache_ only
   std::vector<Cached> cache_;
 };
+
+/// `t` carrying `mask`: itself if it does already or nobody else sees it, else an alias.
+Tensor with_mask(Tensor t, const Tensor& mask);
 
 /// The layer a handle stands for; throws InvalidArgument for an empty handle.
 LayerBody& body_of(const Layer& l);

@@ -1,6 +1,7 @@
 // Losses: one block each. A Loss owns its immutable, shared rule; no rule owns tensors.
 #include "nn/losses.h"
 
+#include <tenure/layer.h>
 #include <tenure/losses.h>
 #include <tenure/ops.h>
 
@@ -274,8 +275,10 @@ Loss::Loss(Function f, std::string name, std::string reduction, int) {
 Tensor Loss::operator()(Tensor y_true, Tensor y_pred, Tensor sample_weight) const {
   check(rule_ != nullptr, Code::InvalidArgument, "loss: this one is empty; give it a name or one of tenure::losses");
   memory::Enter at(std::string_view("loss"));
+  Tensor kept = mask_of(y_pred);
   auto [t, p] = nn::same_rank(std::move(y_true), std::move(y_pred));
   Tensor mask = rule_->mask(t);
+  if (kept.defined()) mask = mask.defined() ? logical_and(std::move(mask), std::move(kept)) : std::move(kept);
   Tensor values = rule_->values(std::move(t), std::move(p));
   if (mask.defined() && mask.rank() == values.rank() + 1) mask = squeeze(std::move(mask), {-1});
   return reduced(std::move(values), std::move(sample_weight), std::move(mask), rule_->reduction);

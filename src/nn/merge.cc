@@ -32,11 +32,23 @@ Tensors one(Tensor t) {
   return out;
 }
 
+// What counts in one of them, if all have masks.
+Tensors any_mask(const Tensors& masks) {
+  Tensor y;
+  for (const Tensor& m : masks) {
+    if (!m.defined()) return {};
+    y = y.defined() ? logical_or(std::move(y), m) : m;
+  }
+  return y.defined() ? one(std::move(y)) : Tensors{};
+}
+
 // One merging layer of aggregate C: every input in turn by `f`.
 template <class C, Tensor (*f)(Tensor, Tensor)>
 class Folded : public LayerOf<C> {
  public:
   using LayerOf<C>::LayerOf;
+  bool supports_masking() const override { return true; }
+  Tensors compute_mask(const Tensors&, const Tensors& masks) override { return any_mask(masks); }
   Tensors call_all(Tensors xs, const Call&) override {
     align(xs, this->name(), 2);
     return one(fold(std::move(xs), f));
@@ -58,6 +70,8 @@ void fields(Fields&, Subtract&) {}
 class SubtractLayer final : public LayerOf<Subtract> {
  public:
   using LayerOf::LayerOf;
+  bool supports_masking() const override { return true; }
+  Tensors compute_mask(const Tensors&, const Tensors& masks) override { return any_mask(masks); }
   Tensors call_all(Tensors xs, const Call&) override {
     align(xs, name(), 2, 2);
     return one(subtract(std::move(xs[0]), std::move(xs[1])));
@@ -79,6 +93,8 @@ void fields(Fields&, Average&) {}
 class AverageLayer final : public LayerOf<Average> {
  public:
   using LayerOf::LayerOf;
+  bool supports_masking() const override { return true; }
+  Tensors compute_mask(const Tensors&, const Tensors& masks) override { return any_mask(masks); }
   Tensors call_all(Tensors xs, const Call&) override {
     align(xs, name(), 2);
     auto n = static_cast<double>(xs.size());
@@ -156,6 +172,18 @@ void fields(Fields& v, Concatenate& c) { v("axis", c.axis); }
 class ConcatenateLayer final : public LayerOf<Concatenate> {
  public:
   using LayerOf::LayerOf;
+  bool supports_masking() const override { return true; }
+  // Joined like the inputs, where a lower mask counts for all of the axes it lacks; a step counts if anything of it does.
+  Tensors compute_mask(const Tensors& xs, const Tensors& masks) override {
+    if (masks.empty()) return {};
+    Tensors whole;
+    for (size_t i = 0; i < xs.size(); ++i) {
+      Tensor like = ones_like(cast(xs[i], bool_)), m = masks[i];
+      while (m.defined() && m.rank() < xs[i].rank()) m = expand_dims(std::move(m), -1);
+      whole.push_back(m.defined() ? logical_and(std::move(like), std::move(m)) : std::move(like));
+    }
+    return one(any(concatenate(whole, config.axis), {-1}));
+  }
   Tensors call_all(Tensors xs, const Call&) override {
     check(!xs.empty(), Code::InvalidArgument, "{}: expected at least one input", name());
     DType t = xs[0].dtype();

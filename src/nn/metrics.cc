@@ -1,4 +1,5 @@
 // Metrics: functions that are averaged, and their counted bodies.
+#include <tenure/layer.h>
 #include <tenure/losses.h>
 #include <tenure/ops.h>
 
@@ -111,6 +112,16 @@ void MetricBody::update(Tensor a, Tensor b, Tensor weight) {
   if (kind_ == Kind::mean || kind_ == Kind::sum) return add(std::move(a), std::move(b));
   check(b.defined(), Code::InvalidArgument, "metric {}: expected targets and predictions", name_);
   choose(a.shape(), b.shape());
+  // What the predictions' mask leaves out does not count.
+  if (Tensor mask = mask_of(b); mask.defined()) {
+    if (weight.defined()) {
+      mask = cast(std::move(mask), weight.dtype());
+      while (weight.rank() < mask.rank()) weight = expand_dims(std::move(weight), -1);
+      weight = multiply(std::move(weight), std::move(mask));
+    } else {
+      weight = cast(std::move(mask), float32);
+    }
+  }
   add(f_(std::move(a), std::move(b)), std::move(weight));
 }
 

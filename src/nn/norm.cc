@@ -36,6 +36,8 @@ class BatchNormalizationLayer final : public LayerOf<BatchNormalization> {
     mean_ = weight("moving_mean", s, c.moving_mean_initializer, {.trainable = false});
     variance_ = weight("moving_variance", s, c.moving_variance_initializer, {.trainable = false});
   }
+  bool supports_masking() const override { return true; }
+  bool takes_mask() const override { return true; }
   Tensor call(Tensor x, const Call& call) override {
     const auto& c = config;
     Tensor offset = beta_.defined() ? beta_.value() : Tensor(), scale = gamma_.defined() ? gamma_.value() : Tensor();
@@ -86,6 +88,7 @@ class LayerNormalizationLayer final : public LayerOf<LayerNormalization> {
     if (c.scale) gamma_ = weight("gamma", s, c.gamma_initializer, {.regularizer = c.gamma_regularizer, .constraint = c.gamma_constraint});
     if (c.center) beta_ = weight("beta", s, c.beta_initializer, {.regularizer = c.beta_regularizer, .constraint = c.beta_constraint});
   }
+  bool supports_masking() const override { return true; }
   Tensor call(Tensor x, const Call&) override {
     Tensor gamma = gamma_.defined() ? gamma_.value() : Tensor(), beta = beta_.defined() ? beta_.value() : Tensor();
     bool last = axes_.back() == x.rank() - 1 && static_cast<int>(axes_.size()) == axes_.back() - axes_.front() + 1;

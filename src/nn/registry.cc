@@ -43,6 +43,9 @@ LayerRegistry::LayerRegistry() : impl_(std::make_unique<Impl>()) {
   register_padding(*this);
   register_resample(*this);
   register_noise(*this);
+  register_masking(*this);
+  register_recurrent(*this);
+  register_attention(*this);
 }
 
 void LayerRegistry::add(Entry entry) {
@@ -108,7 +111,11 @@ Json layer_json(const LayerBody& layer) {
   if (name == "LayerScale") j["module"] = "keras.src.applications.convnext", j["registered_name"] = name;
   if (name == "CustomScaleLayer") j["module"] = "keras.src.applications.inception_resnet_v2", j["registered_name"] = name;
   const auto& shapes = layer.built_for();
-  if (layer.built() && !shapes.empty() && name != "InputLayer") {
+  if (const auto names = layer.object().call_arguments(); !names.empty() && layer.built()) {
+    Json by_name = Json::object();
+    for (size_t i = 0; i < shapes.size() && i < names.size(); ++i) by_name[names[i] + "_shape"] = nn::shape_json(shapes[i]);
+    j["build_config"] = Json{{"shapes_dict", by_name}};
+  } else if (layer.built() && !shapes.empty() && name != "InputLayer") {
     Json list = Json::array();
     for (const Shape& s : shapes) list.push_back(nn::shape_json(s));
     j["build_config"] = Json{{"input_shape", shapes.size() == 1 ? list[0] : list}};

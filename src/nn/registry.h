@@ -18,5 +18,8 @@ void register_reshape(LayerRegistry& r);
 void register_padding(LayerRegistry& r);
 void register_resample(LayerRegistry& r);
 void register_noise(LayerRegistry& r);
+void register_masking(LayerRegistry& r);
+void register_recurrent(LayerRegistry& r);
+void register_attention(LayerRegistry& r);
 
 }  // namespace tenure

@@ -111,6 +111,7 @@ void fields(Fields& v, Rescaling& c) { v("scale", c.scale), v("offset", c.offset
 class RescalingLayer final : public LayerOf<Rescaling> {
  public:
   using LayerOf::LayerOf;
+  bool supports_masking() const override { return true; }
   Tensor call(Tensor x, const Call&) override {
     DType t = compute_dtype();
     if (x.dtype() != t) x = cast(std::move(x), t);

@@ -23,5 +23,7 @@ void register_norm(Registry& r);
 void register_losses(Registry& r);
 void register_image(Registry& r);
 void register_random(Registry& r);
+void register_recurrent_ops(Registry& r);
+void register_einsum(Registry& r);
 
 }  // namespace tenure

@@ -1,0 +1,15 @@
+// Shared by attention and Softmax.
+#pragma once
+
+#include <vector>
+
+#include <tenure/attention.h>
+
+#include "nn/families.h"
+
+namespace tenure::nn {
+
+/// Softmax over `axes` of what `mask` (may be empty) keeps; the rest is 0, also where nothing is kept.
+Tensor masked_softmax(Tensor x, const Tensor& mask, const std::vector<int>& axes);
+
+}  // namespace tenure::nn
