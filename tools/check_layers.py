@@ -18,7 +18,7 @@ LAYERS = {"base": "", "memory": "base", "core": "base memory", "kernels": "base"
 PUBLIC = {"export": "base", "error": "base", "dtype": "base", "memory": "memory", "tensor": "core", "variable": "core", "op": "core", "fields": "core", "ops": "ops", "convolution": "ops",
           "random": "ops", "tape": "graph", "function": "graph", "data": "data", "layer": "nn", "layers": "nn", "layer_values": "nn", "layers_shape": "nn", "layers_regularization": "nn", "layers_convolution": "nn", "layers_pooling": "nn",
           "layers_normalization": "nn", "layers_images": "nn", "model": "nn", "train": "nn", "losses": "nn",
-          "optimizers": "nn", "metrics": "nn", "callbacks": "nn", "initializers": "nn", "saving": "io", "arrays": "data", "version": "base", "tenure": "cli", "gtest": "cli"}
+"recurrent": "nn", "attention": "nn",           "optimizers": "nn", "metrics": "nn", "callbacks": "nn", "initializers": "nn", "saving": "io", "arrays": "data", "version": "base", "tenure": "cli", "gtest": "cli"}
 INCLUDES_AS = {"memory": "core"}  # memory.h speaks of tensors (explain, keep): core defines that part
 INSIDE = set(LAYERS)
 THIRD = [(r"fmt/", INSIDE), (r"nlohmann/", {"graph", "nn", "io", "cli"}), (r"hwy/", {"kernels"}), (r"(unsupported/)?Eigen/", {"kernels"}), (r"(oneapi/|dnnl)", {"kernels"}),

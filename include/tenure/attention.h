@@ -19,7 +19,7 @@ struct TENURE_API EinsumDense {
   ActivationFunction activation = {};
   std::optional<std::string> bias_axes = {};
   Initializer kernel_initializer = "glorot_uniform", bias_initializer = "zeros";
-  Regularizer kernel_regularizer = {}, bias_regularizer = {};
+  Regularizer kernel_regularizer = {}, bias_regularizer = {}, activity_regularizer = {};
   Constraint kernel_constraint = {}, bias_constraint = {};
   std::string name = {};
   bool trainable = true;

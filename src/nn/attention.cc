@@ -85,7 +85,7 @@ void fields(Fields& v, EinsumDense& c) {
   c.output_shape = shape.shape;
   v("equation", c.equation), v("activation", c.activation), v("bias_axes", c.bias_axes);
   v("kernel_initializer", c.kernel_initializer), v("bias_initializer", c.bias_initializer);
-  v("kernel_regularizer", c.kernel_regularizer), v("bias_regularizer", c.bias_regularizer);
+  v("kernel_regularizer", c.kernel_regularizer), v("bias_regularizer", c.bias_regularizer), v("activity_regularizer", c.activity_regularizer);
   v("kernel_constraint", c.kernel_constraint), v("bias_constraint", c.bias_constraint);
 }
 
@@ -266,7 +266,10 @@ class MultiHeadAttentionLayer final : public HeadsLayer<MultiHeadAttention> {
   Tensors call_all(Tensors xs, const Call& c) override {
     check_inputs(xs, name());
     const Tensor &query = xs[0], &value = xs[1], &key = xs.size() > 2 ? xs[2] : xs[1];
-    Tensor mask = attention_mask(query, value, c, config.sliding_window);
+    // As Keras 3.15 has it, a query's mask is handed on with the output and keeps nothing from the scores.
+    Call without = c;
+    without.masks = {Tensor(), c.mask_of(1), c.mask_of(2)};
+    Tensor mask = attention_mask(query, value, without, config.sliding_window);
     Tensor q = query_(query), k = key_(key), v = value_(value);
     q = multiply(std::move(q), 1 / std::sqrt(static_cast<double>(config.key_dim)));
     Tensor scores = einsum(dots_, {std::move(k), std::move(q)});

@@ -22,7 +22,12 @@ Tensor with_mask(Tensor t, const Tensor& mask) {
   return t;
 }
 
-std::string LayerConfig::to_json() const { return layer.defined() ? layer_json(*layer.body()).dump() : "null"; }
+std::string LayerConfig::to_json() const {
+  if (!layer.defined()) return "null";
+  Json j = layer_json(*layer.body());
+  j.erase("build_config");  // the owner builds it
+  return j.dump();
+}
 void LayerConfig::from_json(const std::string& text) {
   const Json j = nn::parse(text, "a layer");
   layer = j.is_null() ? Layer() : layer_from(j);

@@ -65,7 +65,7 @@ TEST(Masks, LeaveStepsOutOfLossesAndMetrics) {
   Tensor x = Tensor::from<float>({1, 2, 0}, {1, 3, 1}), y = Tensor::from<float>({2, 3, 5}, {1, 3, 1});
   Results r = model.evaluate(x, y, {.verbose = 0});
   EXPECT_NEAR(r.loss(), 1, 1e-6);
-  EXPECT_NEAR(r["mean_absolute_error"], 1, 1e-6);
+  EXPECT_NEAR(r["mae"], 1, 1e-6);
 }
 
 TEST(Recurrent, AStatefulLayerGoesOnWhereItEndedUntilItIsReset) {

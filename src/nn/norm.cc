@@ -43,6 +43,7 @@ class BatchNormalizationLayer final : public LayerOf<BatchNormalization> {
     Tensor offset = beta_.defined() ? beta_.value() : Tensor(), scale = gamma_.defined() ? gamma_.value() : Tensor();
     if (!call.is_training() || !trainable())
       return batch_normalization(std::move(x), mean_, variance_, std::move(offset), std::move(scale), axis_, c.epsilon);
+    if (call.mask.defined()) return masked(std::move(x), call.mask, std::move(offset), std::move(scale));
     Tensors out = batch_normalization_training(std::move(x), std::move(offset), std::move(scale), axis_, c.epsilon);
     move(mean_, std::move(out[1]));
     move(variance_, std::move(out[2]));
@@ -50,6 +51,25 @@ class BatchNormalizationLayer final : public LayerOf<BatchNormalization> {
   }
 
  private:
+  // Training on what the mask keeps: the moments are of that, everything is normalized by them.
+  Tensor masked(Tensor x, const Tensor& mask, Tensor offset, Tensor scale) const {
+    Tensor kept = cast(mask, x.dtype());
+    while (kept.rank() < x.rank()) kept = expand_dims(std::move(kept), -1);
+    kept = multiply(std::move(kept), ones_like(x));
+    Axes axes;
+    Shape spread;
+    for (int i = 0; i < x.rank(); ++i) {
+      if (i != axis_) axes.push_back(i);
+      spread.push_back(i == axis_ ? x.shape()[i] : 1);
+    }
+    Tensor count = sum(kept, axes), mean = divide(sum(multiply(x, kept), axes), count);
+    Tensor away = subtract(x, reshape(mean, spread)), variance = divide(sum(multiply(square(away), kept), axes), std::move(count));
+    move(mean_, mean);
+    move(variance_, variance);
+    Tensor y = multiply(std::move(away), rsqrt(add(reshape(std::move(variance), spread), config.epsilon)));
+    if (scale.defined()) y = multiply(std::move(y), reshape(std::move(scale), spread));
+    return offset.defined() ? add(std::move(y), reshape(std::move(offset), spread)) : y;
+  }
   void move(const Weight& kept, Tensor batch) const {
     kept.assign(add(multiply(kept.value(), config.momentum), multiply(stop_gradient(std::move(batch)), 1 - config.momentum)));
   }

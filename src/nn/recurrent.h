@@ -30,7 +30,7 @@ void sequence_fields(Fields& v, C& c) {
 }
 
 /// A child under the name it has, or that of its class.
-Child adopt_child(LayerBase& owner, const char* attribute, const Layer& layer);
+Child adopt_child(LayerBody& owner, const char* attribute, const Layer& layer);
 
 /// The cell's object; throws InvalidArgument for another layer.
 RecurrentCell& cell_of(const Layer& l);

@@ -220,7 +220,7 @@ class StackedRNNCellsLayer final : public RecurrentCell {
   void build_all(const std::vector<Shape>& inputs) override {
     Shape in = inputs.at(0);
     for (const Child& c : cells_) {
-      c.layer().build(in);
+      c.layer().body()->build({in});
       in = {in[0], cell(c).output_size()};
     }
   }

@@ -175,7 +175,7 @@ class RecurrentLayer : public LayerOf<C> {
     check(in.rank() >= 3, Code::Shape, "{}: expected an input [batch, time, features], got {}", this->name(), in);
     Shape one = in.slice(2, in.rank());
     one.insert(0, in[0]);
-    cell_.layer().build(one);
+    cell_.layer().body()->build({one});
     if (!this->config.stateful) return;
     check(in[0] > 0, Code::Shape, "{}: a stateful layer needs a known batch size, got {}", this->name(), in);
     for (int64_t n : nn::cell_of(cell_.layer()).state_size()) states_.push_back(this->kept_state("rnn_state", {in[0], n}));

@@ -24,7 +24,7 @@ def case(name, layer, inputs, kwargs=lambda d: {}, training=False, calls=1, shap
         made(*one([keras.ops.convert_to_tensor(a) for a in arrays_in]), **options)  # builds
         for weight in made.weights:
             weight.assign(draw.rng.normal(0, 0.5, weight.shape).astype("float32"))
-        if hasattr(made, "reset_state"):
+        if getattr(made, "stateful", False):
             made.reset_state()
         for _ in range(calls - 1):
             made(*one([keras.ops.convert_to_tensor(a) for a in arrays_in]), training=training, **options)
