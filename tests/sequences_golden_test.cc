@@ -7,6 +7,7 @@
 #include <tenure/tenure.h>
 
 #include "golden.h"
+#include "paths.h"
 
 namespace tenure {
 namespace {
@@ -65,7 +66,7 @@ void check_gradients(const Case& c, const Layer& layer, const Tensors& inputs, b
   if (persistent) {
     for (size_t k = 0; k < xs.size(); ++k) {
       const std::string name = "grad" + std::to_string(k);
-      if (c.has(name)) EXPECT_LE(difference(tape.gradient(target, xs[k]), c[name]), kTolerance) << name << " by steps";
+      if (c.has(name)) { EXPECT_LE(difference(tape.gradient(target, xs[k]), c[name]), kTolerance) << name << " by steps"; }
     }
   }
   if (trainable.empty()) return;
@@ -140,7 +141,7 @@ TEST(SequencesGolden, ConfigurationsGoRound) {
 
 // ---- files ------------------------------------------------------------------------------------------------------------------------
 
-const std::string kSamples = TENURE_SOURCE_DIR "/../shared/samples/";
+const std::string kSamples = tests::source_dir() + "/../shared/samples/";
 
 TEST(SequenceFiles, SharedModelsGiveTheirRecordedOutputs) {
   for (const char* name : {"rnn_mask", "rnn_gru", "attention_mha", "attention_causal", "attention_more"}) {

@@ -29,7 +29,9 @@ TEST_P(LegacySamples, GiveTheOutputsThatKerasRecorded) {
   VerifyReport r = verify(load_model(sample(file)), sample(io));
   EXPECT_TRUE(r.ok()) << file << "\n" << r.text();
 }
-INSTANTIATE_TEST_SUITE_P(All, LegacySamples, testing::Values(std::pair("legacy_k3.h5", "legacy_k3.io.npz"), std::pair("k2_seq.h5", "k2_seq.io.npz")));
+INSTANTIATE_TEST_SUITE_P(All, LegacySamples,
+                         testing::Values(std::pair("legacy_k3.h5", "legacy_k3.io.npz"), std::pair("k2_seq.h5", "k2_seq.io.npz"),
+                                         std::pair("k2_func.h5", "k2_func.io.npz"), std::pair("k2_mha.h5", "k2_mha.io.npz")));
 
 // The optimizer's state came along: the next step leads where Keras' next step led.
 class LegacyTraining : public testing::TestWithParam<std::pair<const char*, const char*>> {};

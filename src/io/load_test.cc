@@ -26,7 +26,9 @@ TEST_P(SharedSamples, GiveTheOutputsThatKerasRecorded) {
   if (!have(path)) GTEST_SKIP() << "the shared samples are not here";
   expect_verified(path, sample(std::string(GetParam()) + ".io.npz"));
 }
-INSTANTIATE_TEST_SUITE_P(All, SharedSamples, testing::Values("seq_mlp", "resume", "func_graph", "nested"));
+INSTANTIATE_TEST_SUITE_P(All, SharedSamples,
+                         testing::Values("seq_mlp", "resume", "func_graph", "nested", "cnn_a", "cnn_b", "rnn_mask", "rnn_gru", "attention_mha",
+                                         "attention_causal", "attention_more", "old_3_3_3", "k2_func_v3"));
 
 TEST(Load, ReadsBfloat16AndFloat16Weights) {
   if (!have(sample("lowprec.keras"))) GTEST_SKIP() << "the shared samples are not here";

@@ -33,6 +33,7 @@ class ActivityRegularizationLayer final : public LayerBase {
  public:
   explicit ActivityRegularizationLayer(const ActivityRegularization& c)
       : LayerBase({c.name, c.trainable, c.dtype, regularizers::L1L2{.l1 = c.l1, .l2 = c.l2}}), config(c) {}
+  bool supports_masking() const override { return true; }
   Tensor call(Tensor x, const Call&) override { return x; }
   void visit_config(Fields& v) override { fields(v, config); }
   std::string class_name() const override { return "ActivityRegularization"; }
@@ -52,6 +53,7 @@ class GaussianNoiseLayer final : public LayerOf<GaussianNoise> {
     check(c.stddev >= 0 && c.stddev <= 1, Code::InvalidArgument, "GaussianNoise: expected stddev in [0, 1], got {}", c.stddev);
     if (c.stddev > 0) seed_ = seed_state(c.seed);
   }
+  bool supports_masking() const override { return true; }
   Tensor call(Tensor x, const Call& c) override {
     if (!draws(c, config.stddev, x)) return x;
     Tensor noise = random::normal(x.shape(), SeedGenerator(seed_.variable()), 0, config.stddev, compute_dtype());
@@ -74,6 +76,7 @@ class GaussianDropoutLayer final : public LayerOf<GaussianDropout> {
     check(c.rate >= 0 && c.rate < 1, Code::InvalidArgument, "GaussianDropout: expected rate in [0, 1), got {}", c.rate);
     if (c.rate > 0) seed_ = seed_state(c.seed);
   }
+  bool supports_masking() const override { return true; }
   Tensor call(Tensor x, const Call& c) override {
     if (!draws(c, config.rate, x)) return x;
     const double deviation = std::sqrt(config.rate / (1 - config.rate));
@@ -97,6 +100,7 @@ class AlphaDropoutLayer final : public LayerOf<AlphaDropout> {
     check_rate("AlphaDropout", c.rate);
     if (c.rate > 0) seed_ = seed_state(c.seed);
   }
+  bool supports_masking() const override { return true; }
   Tensor call(Tensor x, const Call& c) override {
     if (!draws(c, config.rate, x)) return x;
     // selu's scale and alpha; a and b bring mean and variance back.
@@ -132,6 +136,7 @@ class SpatialDropout1DLayer final : public LayerOf<SpatialDropout1D> {
     check_rate("SpatialDropout1D", c.rate);
     if (c.rate > 0) seed_ = seed_state(c.seed);
   }
+  bool supports_masking() const override { return true; }
   Tensor call(Tensor x, const Call& c) override {
     check(x.rank() == 3, Code::Shape, "SpatialDropout1D: expected an input of rank 3, got {}", x.spec());
     if (!draws(c, config.rate, x)) return x;
@@ -158,6 +163,7 @@ class SpatialDropout2DLayer final : public LayerOf<SpatialDropout2D> {
     check_rate("SpatialDropout2D", c.rate);
     if (c.rate > 0) seed_ = seed_state(c.seed);
   }
+  bool supports_masking() const override { return true; }
   Tensor call(Tensor x, const Call& c) override {
     check(x.rank() == 4, Code::Shape, "SpatialDropout2D: expected an input of rank 4, got {}", x.spec());
     if (!draws(c, config.rate, x)) return x;
@@ -184,6 +190,7 @@ class SpatialDropout3DLayer final : public LayerOf<SpatialDropout3D> {
     check_rate("SpatialDropout3D", c.rate);
     if (c.rate > 0) seed_ = seed_state(c.seed);
   }
+  bool supports_masking() const override { return true; }
   Tensor call(Tensor x, const Call& c) override {
     check(x.rank() == 5, Code::Shape, "SpatialDropout3D: expected an input of rank 5, got {}", x.spec());
     if (!draws(c, config.rate, x)) return x;

@@ -53,6 +53,7 @@ class GroupNormalizationLayer final : public LayerOf<GroupNormalization> {
     if (c.scale) gamma_ = weight("gamma", {n}, c.gamma_initializer, {.regularizer = c.gamma_regularizer, .constraint = c.gamma_constraint});
     if (c.center) beta_ = weight("beta", {n}, c.beta_initializer, {.regularizer = c.beta_regularizer, .constraint = c.beta_constraint});
   }
+  bool supports_masking() const override { return true; }
   Tensor call(Tensor x, const Call&) override {
     const Shape shape = x.shape();
     // With a size unknown behind the batch only the shape is asked for.
@@ -120,6 +121,7 @@ class UnitNormalizationLayer final : public LayerOf<UnitNormalization> {
   explicit UnitNormalizationLayer(const UnitNormalization& c) : LayerOf(c) {
     check(!c.axis.axes.empty(), Code::InvalidArgument, "UnitNormalization: expected at least one axis");
   }
+  bool supports_masking() const override { return true; }
   Tensor call(Tensor x, const Call&) override {
     Tensor factor = minimum(rsqrt(sum(square(x), config.axis.axes, true)), 1e12);
     return multiply(std::move(x), std::move(factor));
@@ -171,6 +173,7 @@ class NormalizationLayer final : public LayerOf<Normalization> {
     variance_ = weight("variance", s, "ones", {.trainable = false});
     weight("count", {}, "zeros", {.trainable = false, .dtype = int64});
   }
+  bool supports_masking() const override { return true; }
   Tensor call(Tensor x, const Call&) override {
     const DType t = compute_dtype();
     x = as(std::move(x), t);

@@ -40,7 +40,7 @@ void visit_pool(Fields& v, C& c) {
 
 // Global ones: over all axes but the batch and the channels.
 template <class C, Tensor (*reduce)(Tensor, const Axes&, bool), int spatial>
-class Global final : public LayerOf<C> {
+class Global : public LayerOf<C> {
  public:
   using LayerOf<C>::LayerOf;
   Tensor call(Tensor x, const Call&) override {
@@ -135,7 +135,22 @@ Outputs GlobalMaxPooling3D::operator()(TensorList x) const&& { return Layer(*thi
 // ---- GlobalAveragePooling1D ---------------------------------------------------------------------------------------------------
 
 void fields(Fields& v, GlobalAveragePooling1D& c) { visit_global(v, c); }
-GlobalAveragePooling1D::operator Layer() const { return make_layer<Global<GlobalAveragePooling1D, mean, 1>>(*this); }
+
+class GlobalAveragePooling1DLayer final : public Global<GlobalAveragePooling1D, mean, 1> {
+ public:
+  using Global::Global;
+  bool supports_masking() const override { return true; }
+  bool takes_mask() const override { return true; }
+  Tensors compute_mask(const Tensors&, const Tensors&) override { return {}; }  // the steps are gone
+  Tensor call(Tensor x, const Call& c) override {
+    if (!c.mask.defined()) return Global::call(std::move(x), c);
+    // The mean over the steps that count.
+    const int steps = nn::channels_first(config.data_format) ? 2 : 1;
+    Tensor kept = expand_dims(cast(c.mask, x.dtype()), 3 - steps);
+    return divide(sum(multiply(std::move(x), kept), {steps}, config.keepdims), sum(kept, {steps}, config.keepdims));
+  }
+};
+GlobalAveragePooling1D::operator Layer() const { return make_layer<GlobalAveragePooling1DLayer>(*this); }
 Outputs GlobalAveragePooling1D::operator()(TensorList x) const&& { return Layer(*this)(std::move(x)); }
 
 // ---- GlobalAveragePooling2D ---------------------------------------------------------------------------------------------------
