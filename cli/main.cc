@@ -17,6 +17,7 @@ int main(int argc, char** argv) {
       "  tenure predict model.keras --inputs in.npz --outputs out.npz\n"
       "  tenure verify model.keras io.npz                    compare with outputs that Keras recorded\n"
       "  tenure mem plan model.keras --batch 32              peak bytes before anything runs\n"
+      "  tenure mem report model.keras -o report.html        one page about its memory: timeline, peak, holders, plan\n"
       "  tenure memcheck model.keras --iters 1000            does calling it leak? exit code 0 says no\n");
   cli::Action action;
   cli::add_demo(app, action);

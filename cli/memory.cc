@@ -61,15 +61,67 @@ int plan(const std::string& path, int64_t batch, bool training, bool text, bool 
   return 0;
 }
 
-int check_model(const std::string& path, int64_t iters, const std::string& json_path, bool json) {
-  Model model = load_model(path);
+// Inputs for a model without data: noise where it wants floats, zeros elsewhere.
+Tensors made_up_inputs(const Model& model, int64_t batch) {
   Tensors x;
   SeedGenerator seed(1);
-  for (const Shape& s : batch_shapes(model, 1)) x.push_back(random::uniform(s, seed));
+  for (const Shape& s : batch_shapes(model, batch)) x.push_back(random::uniform(s, seed));
   Tensors inputs = model.inputs();
   for (size_t i = 0; i < x.size(); ++i)
     if (!is_float(inputs[i].dtype())) x[i] = zeros(x[i].shape(), inputs[i].dtype());
-  TensorList args(x);
+  return x;
+}
+
+struct ReportRun {
+  std::string model, out = "report.html";
+  int64_t batch = 8, steps = 3;
+  bool training = false, judge = false;
+};
+
+// Runs the model op by op, so that the timeline shows every layer, then as one traced call; the plan of the traced call goes with it.
+int report(const ReportRun& run) {
+  if (!memory::can_report())
+    throw Error(Code::Unsupported, "mem report: this build carries no page: npm was not found, or could not fetch its packages, when it was built");
+  Model model = load_model(run.model);
+  TensorList args(made_up_inputs(model, run.batch));
+  Variables weights = model.trainable_variables();
+  auto eager = [&] {
+    if (!run.training || weights.empty()) return model(args, {.training = false}), void();
+    GradientTape tape;
+    Tensor loss = sum(model(args, {.training = true})[0]);
+    memory::mark("backward");
+    tape.gradient(loss, weights);
+  };
+  PrepareOptions plan;
+  plan.shapes = batch_shapes(model, run.batch);
+  plan.training = run.training && model.compiled();
+  memory::ReportOptions options;
+  options.title =
+      fmt::format("{} of {}, batch {}", run.training ? "Training" : "Prediction", run.model.substr(run.model.find_last_of('/') + 1), run.batch);
+  options.plans.push_back(model.prepare(plan).picture);
+  if (run.judge) options.judged.push_back(memory::steadiness([&] { model.predict(args); }));
+  memory::Snapshot before = memory::snapshot();
+  memory::record(true);
+  for (int64_t i = 1; i <= run.steps; ++i) {
+    memory::mark(fmt::format("step {}", i));
+    memory::Scope scope("step");
+    eager();
+  }
+  memory::mark("traced prediction");
+  model.predict(args);
+  memory::record(false);
+  memory::Snapshot after = memory::snapshot();
+  options.before = &before, options.after = &after;
+  memory::write_report(run.out, options);
+  fmt::print("{} written: {} steps op by op, one traced prediction, the plan of the {}\n", run.out, run.steps,
+             plan.training ? "train step" : "prediction");
+  return 0;
+}
+
+int check_model(const std::string& path, int64_t iters, const std::string& json_path, bool json) {
+  Model model = load_model(path);
+  Tensors inputs = model.inputs();
+  TensorList args(made_up_inputs(model, 1));
   Variables weights = model.trainable_variables();
   struct Way {
     const char* name;
@@ -113,7 +165,7 @@ int check_model(const std::string& path, int64_t iters, const std::string& json_
 }  // namespace
 
 void add_mem(CLI::App& app, Action& action) {
-  auto* mem = app.add_subcommand("mem", "Memory: what a model will need, before anything runs");
+  auto* mem = app.add_subcommand("mem", "Memory: what a model needs, as figures and as a report to look at");
   mem->require_subcommand(1);
   auto* c = mem->add_subcommand("plan", "Print peak bytes of a call, before anything runs");
   auto path = std::make_shared<std::string>();
@@ -126,6 +178,17 @@ void add_mem(CLI::App& app, Action& action) {
   c->add_flag("--json", *json, "As JSON");
   c->footer("Example:\n  tenure mem plan model.keras --batch 32\n");
   c->callback([=, &action] { action = [=] { return plan(*path, *batch, *training, *text, *json); }; });
+
+  auto* r = mem->add_subcommand("report", "Run the model and write one HTML file about its memory");
+  auto run = std::make_shared<ReportRun>();
+  r->add_option("model", run->model, "A .keras file")->required();
+  r->add_option("-o,--output", run->out, "The file to write")->capture_default_str();
+  r->add_option("--batch", run->batch, "Examples a call")->capture_default_str()->check(CLI::PositiveNumber);
+  r->add_option("--steps", run->steps, "Calls to record")->capture_default_str()->check(CLI::Range(1, 1000));
+  r->add_flag("--train", run->training, "Forward and backward under a tape, and the plan of the train step where the model is compiled");
+  r->add_flag("--judge", run->judge, "Also repeat the prediction and say whether it leaks");
+  r->footer("Example:\n  tenure mem report model.keras --train --batch 32 -o report.html\n");
+  r->callback([=, &action] { action = [=] { return report(*run); }; });
 }
 
 void add_memcheck(CLI::App& app, Action& action) {

@@ -8,3 +8,12 @@ if(NOT TENURE_SANITIZE)
 endif()
 add_test(NAME cli COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/cli_check.py ${CMAKE_BINARY_DIR})
 set_tests_properties(cli PROPERTIES TIMEOUT ${TENURE_TEST_TIMEOUT})
+
+# The report in a real browser; skipped, with the reason, where there is no chromium or npm.
+find_program(TENURE_NODE node)
+if(NOT TENURE_NODE)
+  message(STATUS "Left out: the browser test of the memory report (there is no node)")
+elseif(NOT TENURE_SANITIZE)
+  add_test(NAME report COMMAND ${TENURE_NODE} ${CMAKE_SOURCE_DIR}/tests/browser/report_check.mjs ${CMAKE_BINARY_DIR})
+  set_tests_properties(report PROPERTIES LABELS html SKIP_RETURN_CODE 77 TIMEOUT 600)
+endif()

@@ -10,9 +10,24 @@ endif()
 add_library(tenure::tenure ALIAS tenure)
 generate_export_header(tenure BASE_NAME TENURE EXPORT_MACRO_NAME TENURE_API EXPORT_FILE_NAME ${CMAKE_BINARY_DIR}/include/tenure/export.h)
 
+# The page of the memory report, made from report/ where npm is there.
+find_program(TENURE_NPM npm DOC "npm, which makes the page of memory::write_report(); without it there is none")
+set(TENURE_PAGE ${CMAKE_BINARY_DIR}/report_page.cc)
+file(GLOB_RECURSE report_sources CONFIGURE_DEPENDS report/src/*)
+foreach(file package.json package-lock.json index.html vite.config.ts)
+  list(APPEND report_sources ${CMAKE_SOURCE_DIR}/report/${file})
+endforeach()
+add_custom_command(OUTPUT ${TENURE_PAGE}
+                   COMMAND ${CMAKE_COMMAND} -DSOURCE=${CMAKE_SOURCE_DIR}/report -DWORK=${CMAKE_BINARY_DIR}/report -DOUT=${TENURE_PAGE}
+                           "-DNPM=$<$<BOOL:${TENURE_NPM}>:${TENURE_NPM}>" -P ${CMAKE_SOURCE_DIR}/cmake/report_page.cmake
+                   DEPENDS ${report_sources} ${CMAKE_SOURCE_DIR}/cmake/report_page.cmake COMMENT "The page of the memory report" VERBATIM)
+
 foreach(layer IN LISTS TENURE_LAYERS)
   file(GLOB sources CONFIGURE_DEPENDS src/${layer}/*.cc)
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
+  if(layer STREQUAL memory)
+    list(APPEND sources ${TENURE_PAGE})
+  endif()
   if(sources)
     add_library(tenure_${layer} OBJECT ${sources})
     target_include_directories(tenure_${layer} PUBLIC ${CMAKE_SOURCE_DIR}/include ${CMAKE_BINARY_DIR}/include ${CMAKE_SOURCE_DIR}/src)

@@ -44,6 +44,14 @@ with tempfile.TemporaryDirectory() as folder:
     check("predict", code == 0 and (work / "out.npz").exists(), out + err)
     code, out, err = run("mem", "plan", model, "--batch", 4, "--json")
     check("mem plan", code == 0 and json.loads(out)["peak_bytes"] > 0, out + err)
+    code, out, err = run("mem", "report", model, "--train", "--judge", "-o", work / "report.html")
+    if code == 3 and "npm" in err:
+        print("mem report: skipped, this build carries no page")
+        check("mem report writes nothing without its page", not (work / "report.html").exists())
+    else:
+        check("mem report", code == 0 and '"tenure":1' in (work / "report.html").read_text(), out + err)
+        code, out, err = run("mem", "report", model, "-o", work / "none" / "report.html")
+        check("mem report into no folder", code == 3 and "report.html" in err, f"{code}: {out}{err}")
     code, out, err = run("memcheck", model, "--iters", 60, "--json", work / "verdict.json")
     check("memcheck", code == 0 and json.loads((work / "verdict.json").read_text())["exit"] == 0, out + err)
     # Bad input: one clear error, exit code 3, nothing written.

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include <tenure/memory.h>
 #include <tenure/tensor.h>
 
 namespace tenure {
@@ -38,7 +39,8 @@ struct TENURE_API Plan {
   size_t traced_ops = 0, instructions = 0;
   /// Bytes that a call takes from the pool: arena and outputs.
   size_t peak_bytes() const noexcept { return arena_bytes + output_bytes; }
-  std::string text;  ///< one line an instruction, with account and offsets
+  std::string text;             ///< one line an instruction, with account and offsets
+  memory::PlanPicture picture;  ///< the arena block by block, for memory::write_report()
 };
 
 namespace detail {

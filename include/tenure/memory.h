@@ -193,6 +193,44 @@ TENURE_API void expect_steady(const std::function<void()>& action, const SteadyO
 TENURE_API void set_budget(size_t bytes);
 TENURE_API size_t budget();
 
+/// Begins to record what happens to buffers, or ends it. Off, a buffer costs one relaxed load more; on, some ten nanoseconds an event and no
+/// allocation. The newest `events` (rounded up to a power of two, at most 1,048,576) are kept, at 32 bytes each, the rest is counted as lost.
+/// record(true) forgets the recording before it; record(false) keeps its own, with what was alive at its end, for write_report().
+TENURE_API void record(bool on, size_t events = size_t{1} << 18);
+TENURE_API bool recording() noexcept;
+/// A named moment of the recording under way ("step 3"): a line in the timeline. At most 4096 of them and of budget events are kept.
+TENURE_API void mark(std::string_view text);
+
+/// The arena of a planned call as a picture: block by block where it lies and how long (Plan::picture).
+struct PlanBlock {
+  size_t offset = 0, bytes = 0;
+  int32_t first = 0, last = 0;  ///< instructions, inclusive
+  std::string what;             ///< account and spec
+};
+struct PlanPicture {
+  std::string name;
+  size_t arena_bytes = 0, lower_bound = 0, output_bytes = 0, constant_bytes = 0;
+  std::vector<std::string> instructions;
+  std::vector<PlanBlock> blocks;
+};
+
+/// What a report is to show beside the ledger, the holders and the last recording. Pointers are read during the call only.
+struct ReportOptions {
+  std::string title = "Memory report";
+  const Snapshot* before = nullptr;  ///< with `after`: the two sides of the difference
+  const Snapshot* after = nullptr;
+  std::vector<Steadiness> judged;  ///< verdicts; the worst one is the report's
+  std::vector<PlanPicture> plans;
+};
+/// Writes one HTML file with everything in it: verdict, balance sheet, timeline, peak, holders, leaks, difference, plans, budget events.
+/// Ends a recording under way. Wants the other threads quiet, as audit() does. Throws Unsupported where the library was built without the page,
+/// Io where the file cannot be written; then there is no new file.
+TENURE_API void write_report(const std::string& path, const ReportOptions& options = {});
+/// The same as data: the JSON object that the page reads (report/README.md tells its format).
+TENURE_API std::string report_json(const ReportOptions& options = {});
+/// Whether this library carries the page.
+TENURE_API bool can_report() noexcept;
+
 /// Gives cached free blocks back to the system. Returns the bytes given back.
 TENURE_API size_t trim();
 

@@ -161,7 +161,7 @@ export function load(): Data | string {
   } catch (e) {
     return `The data in this page cannot be read: ${(e as Error).message}. The file may have been cut short.`;
   }
-  if (!raw) return 'This is the page without data. memory::report() and "tenure mem report" write it with the data of a run.';
+  if (!raw) return 'This is the page without data. memory::write_report() and "tenure mem report" write it with the data of a run.';
   if (raw.tenure !== 1) return `This page reads version 1 of the data; the data in it is version ${raw.tenure}.`;
   return new Data(raw);
 }

@@ -7,6 +7,7 @@
 #include <tenure/ops.h>
 
 #include "core/context.h"
+#include "graph/plan.h"
 #include "graph/test_values.h"
 
 namespace tenure {
@@ -57,6 +58,29 @@ TEST(Function, ThePlanHasFewerInstructionsThanOpsTraced) {
   EXPECT_NE(p.signature.find("float32[5,8]"), std::string::npos);
   Tensor x = filled({5, 8}, -1, 0.1f);
   expect_near(f(x), sigmoid(exp(relu(matmul(x, w.value()) + b.value()) * 2.0f) + 1.0f));
+}
+
+TEST(Function, ThePictureOfThePlanIsItsArena) {
+  Variable w(filled({64, 64}, 0.01f), "w");
+  Function f([&](Tensor x) {
+    Tensor a = matmul(x, w.value()), b = matmul(relu(a), w.value());
+    return sum(matmul(b, w.value()) + matmul(a, w.value()));
+  });
+  Plan p = f.prepare({{Shape{32, 64}, float32}});
+  const memory::PlanPicture& picture = p.picture;
+  EXPECT_EQ(picture.arena_bytes, p.arena_bytes);
+  EXPECT_EQ(picture.lower_bound, p.lower_bound);
+  EXPECT_EQ(picture.instructions.size(), p.instructions);
+  ASSERT_FALSE(picture.blocks.empty());
+  std::vector<Placed> blocks;
+  for (const memory::PlanBlock& b : picture.blocks) {
+    EXPECT_GE(b.first, 0);
+    EXPECT_LE(static_cast<size_t>(b.last), p.instructions);
+    EXPECT_NE(b.what.find('/'), std::string::npos) << b.what;
+    blocks.push_back({b.bytes, b.first, b.last, b.offset});
+  }
+  EXPECT_EQ(check_plan(blocks, p.arena_bytes), "");
+  EXPECT_EQ(lower_bound_of(blocks), p.lower_bound);
 }
 
 TEST(Function, ShapesAndDtypesHaveTracesOfTheirOwn) {

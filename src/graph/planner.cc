@@ -293,11 +293,13 @@ class Executable::Planner {
   }
 
   void emit() {
-    std::vector<int32_t> renumber(g_.nodes.size() + 1, 0);
+    std::vector<int32_t>& renumber = renumber_;
+    renumber.assign(g_.nodes.size() + 1, 0);
     Prepared kept;
     kept.threads = e_.team_.threads;
     for (size_t i = 0; i < g_.nodes.size(); ++i) {
       renumber[i] = static_cast<int32_t>(e_.instructions_.size());
+      accounts_.push_back(g_.nodes[i].account);
       if (is_view_[i]) continue;
       GraphNode& n = g_.nodes[i];
       Instruction ins;
@@ -369,7 +371,29 @@ class Executable::Planner {
         p.text += fmt::format("  -> {} {}+{}", ins.ys[k], spaces[ins.out[k].space],
                               ins.out[k].space == Location::arena ? ins.out[k].offset : static_cast<size_t>(ins.out[k].index));
       if (ins.scratch_bytes) p.text += fmt::format("  scratch {}", ins.scratch_bytes);
-      p.text += fmt::format("  {}\n", memory::path_of(ins.account));
+      std::string account = memory::path_of(ins.account);
+      p.text += fmt::format("  {}\n", account);
+      p.picture.instructions.push_back(fmt::format("{}  {}", what, account));
+    }
+    draw();
+  }
+
+  // The arena's blocks with the account and the spec of the first value in each.
+  void draw() {
+    memory::PlanPicture& p = e_.plan_.picture;
+    p.name = e_.name_, p.arena_bytes = e_.arena_bytes_, p.lower_bound = e_.plan_.lower_bound;
+    p.output_bytes = e_.plan_.output_bytes, p.constant_bytes = e_.plan_.constant_bytes;
+    std::vector<std::string> what(buffers_.size());
+    for (size_t i = 0; i < accounts_.size(); ++i)
+      if (scratch_[i] >= 0) what[static_cast<size_t>(scratch_[i])] = fmt::format("{} scratch", memory::path_of(accounts_[i]));
+    for (size_t v = 0; v < g_.values.size(); ++v) {
+      if (buffer_of_[v] < 0) continue;
+      std::string& w = what[static_cast<size_t>(buffer_of_[v])];
+      if (w.empty()) w = fmt::format("{} {}", memory::path_of(accounts_[static_cast<size_t>(g_.values[v].node)]), g_.spec(static_cast<ValueId>(v)));
+    }
+    for (size_t i = 0; i < buffers_.size(); ++i) {
+      const Placed& b = buffers_[i];
+      p.blocks.push_back({b.offset, b.bytes, renumber_[static_cast<size_t>(b.first)], renumber_[static_cast<size_t>(b.last)], std::move(what[i])});
     }
   }
 
@@ -381,7 +405,9 @@ class Executable::Planner {
   std::vector<int32_t> first_, last_, buffer_of_, scratch_;
   std::vector<Location> place_;
   std::vector<Placed> buffers_;
-  size_t safe_from_ = 0;  // from this node on nothing fails: variables may be written
+  std::vector<int32_t> renumber_;            // node to instruction
+  std::vector<memory::AccountId> accounts_;  // by node
+  size_t safe_from_ = 0;                     // from this node on nothing fails: variables may be written
 };
 
 Executable::Executable(Graph graph, Graph replay, std::string name)

@@ -14,6 +14,7 @@
 #include "base/check.h"
 #include "memory/fork.h"
 #include "memory/slab.h"
+#include "memory/storage.h"
 #include "memory/walk.h"
 
 namespace tenure::memory {
@@ -168,7 +169,8 @@ void Counted::delete_large(void* p) noexcept {
 
 void Counted::dispose(Counted* dead) noexcept {
   if (drain.active.load(std::memory_order_relaxed)) {
-    // birth_ is free to carry the link: nobody can look the object up any more.
+    // birth_ is free to carry the link: nobody can look the object up any more. The recorder is told before.
+    if (dead->kind_ == Kind::storage) static_cast<Storage*>(dead)->leave();
     dead->birth_ = reinterpret_cast<uint64_t>(drain.queue);
     drain.queue = dead;
     return;

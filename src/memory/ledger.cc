@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "memory/fork.h"
 #include "memory/ledger_table.h"
+#include "memory/record.h"
 
 namespace tenure {
 namespace {
@@ -278,7 +279,7 @@ AccountId detail::child_slow(AccountId parent, std::string_view literal) {
 }
 
 void fork_ledger(Fork when) noexcept {
-  for (std::mutex* m : {&sink_mutex, &table().mutex, &registered().mutex}) when == Fork::prepare ? m->lock() : m->unlock();
+  for (std::mutex* m : {&record_mutex(), &sink_mutex, &table().mutex, &registered().mutex}) when == Fork::prepare ? m->lock() : m->unlock();
   if (when != Fork::child) return;
   // The other threads are not here; what they had counted is.
   for (auto* s : registered().threads)
@@ -340,7 +341,11 @@ size_t reclaim(size_t wanted) {
     ladder = table().reclaimers;
   }
   size_t won = 0;
-  for (auto& [name, r] : ladder) won += r(wanted);
+  for (auto& [name, r] : ladder) {
+    size_t freed = r(wanted);
+    won += freed;
+    record_rare(NoteKind::reclaimed, freed, table().limit.load(), table().capacity.load(), [&, n = name] { return n; });
+  }
   reclaiming = false;
   return won;
 }
@@ -415,7 +420,10 @@ void add_reclaimer(const char* name, Reclaimer r) {
   t.reclaimers.emplace_back(name, r);
 }
 
-void set_budget(size_t bytes) { table().limit.store(static_cast<int64_t>(bytes), std::memory_order_relaxed); }
+void set_budget(size_t bytes) {
+  table().limit.store(static_cast<int64_t>(bytes), std::memory_order_relaxed);
+  record_rare(NoteKind::limit, 0, static_cast<int64_t>(bytes), table().capacity.load() + unpublished_capacity(), [] { return "the process"; });
+}
 size_t budget() { return static_cast<size_t>(table().limit.load(std::memory_order_relaxed)); }
 
 }  // namespace memory

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "memory/ledger_table.h"
+#include "memory/record.h"
 
 namespace tenure::memory {
 
@@ -35,6 +36,7 @@ std::string detail::path_locked(Table& t, AccountId id) {
 }
 
 void refuse(size_t bytes, int64_t limit, int64_t used, const char* whose) {
+  record_rare(NoteKind::refused, bytes, limit, used, [] { return path_of(current_account()); });
   auto rows = accounts();
   std::string top;
   for (size_t i = 0; i < rows.size() && i < 3 && rows[i].live_bytes; ++i)

@@ -34,7 +34,9 @@ Storage* Storage::make(size_t bytes, AccountId account, Category category) {
     fail(Code::OutOfMemory, "memory: {} asked for {} bytes and the system has none to give", path_of(account), asked);
   }
   try {
-    return new Storage(data, bytes, capacity, account, category, budget);
+    auto* made = new Storage(data, bytes, capacity, account, category, budget);
+    made->note(false);
+    return made;
   } catch (...) {
     if (bytes) pool_free(data, capacity);
 #if TENURE_LEDGER
@@ -62,6 +64,7 @@ Storage::~Storage() {
     } catch (...) { log("Tensor::borrow: the release function threw, which nobody can catch here"); }
     return;
   }
+  leave();
   if (bytes_) pool_free(data_, capacity_);
 #if TENURE_LEDGER
   discharge(account(), bytes_, capacity_, budget_);

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "memory/counted.h"
+#include "memory/record.h"
 
 namespace tenure::memory {
 
@@ -20,13 +21,26 @@ class Storage final : public Counted {
   size_t bytes() const noexcept { return bytes_; }
   size_t capacity() const noexcept { return capacity_; }
   Category category() const noexcept { return category_; }
-  void set_category(Category c) noexcept { category_ = c; }
+  void set_category(Category c) noexcept {
+    if (c == category_) return;
+    note(true);
+    category_ = c;
+    note(false);
+  }
   /// The buffer goes to another op: account and category of now.
   void restamp() noexcept {
+    note(true);
     set_account(recharge(account(), current_account(), bytes_));
     category_ = current_category();
+    note(false);
   }
   bool borrowed() const noexcept { return flags_ & 1; }
+  /// It dies: a recording hears of it once, while its birth number is still its own.
+  void leave() noexcept {
+    if (flags_ & 2) return;
+    note(true);
+    flags_ |= 2;
+  }
 
   void trace(EdgeVisitor&) const override {}
   std::string describe() const override;
@@ -34,6 +48,9 @@ class Storage final : public Counted {
  private:
   Storage(void* data, size_t bytes, size_t capacity, AccountId account, Category category, detail::BudgetNode* budget) noexcept;
   ~Storage() override;
+  void note(bool released) const noexcept {
+    if (!borrowed()) record_buffer(released, category_, account(), birth(), bytes_);
+  }
 
   void* data_;
   size_t bytes_, capacity_;

@@ -32,7 +32,7 @@ export class PlanView {
     c.setAttribute('aria-label', 'Arena: offset over instructions. Arrow keys move the instruction, plus and minus zoom, 0 shows all. The table below lists the same.');
     const button = (text: string, title: string, click: () => void) => h('button', { click, title }, text);
     this.element = panel('Plan', plans.length ? 'Every block of the arena of one traced call: from left to right the instructions it lives, upwards its place. The line is what is live at once; no placement in this order is smaller than its highest point.'
-      : 'No plan was handed to this report. A traced Function has one: memory::report(path, {.plans = …}).',
+      : 'No plan was handed to this report. A traced Function has one: memory::write_report(path, {.plans = …}).',
       plans.length ? h('div.controls', null,
         plans.length > 1 ? choice('Plan', plans.map((p, i) => [String(i), p.name] as const), '0', (v) => { this.choose(Number(v)); this.draw(); }) : null,
         h('span.buttons', null, button('+', 'Zoom in (+)', () => this.zoom(0.5, this.step)), button('−', 'Zoom out (−)', () => this.zoom(2, this.step)),

@@ -1,0 +1,197 @@
+#include "memory/dominators.h"
+
+#include <algorithm>
+
+#include "memory/storage.h"
+
+namespace tenure::memory {
+namespace {
+
+// The algorithm's arrays, by preorder number; 0 stands for the world outside, which holds all roots.
+class LengauerTarjan {
+ public:
+  explicit LengauerTarjan(const References& g) : g_(g), n_(g.root.size()) {}
+
+  Dominators run() {
+    number_.assign(n_, 0);
+    vertex_.assign(1, kNobody), parent_.assign(1, 0);
+    vertex_.reserve(n_ + 1), parent_.reserve(n_ + 1);
+    for (uint32_t v = 0; v < n_; ++v)
+      if (g_.root[v]) search(v);
+    held_outside_ = std::vector<char>(g_.root);
+    for (uint32_t v = 0; v < n_; ++v)
+      if (!number_[v]) held_outside_[v] = 1, search(v);
+    gather_predecessors();
+    settle();
+    Dominators d;
+    d.parent.assign(n_, kNobody);
+    d.order.reserve(n_);
+    for (uint32_t w = 1; w <= n_; ++w) {
+      d.order.push_back(vertex_[w]);
+      if (dom_[w]) d.parent[vertex_[w]] = vertex_[dom_[w]];
+    }
+    return d;
+  }
+
+ private:
+  void search(uint32_t root) {
+    if (number_[root]) return;
+    enter(root, 0);
+    stack_.assign(1, {root, g_.start[root]});
+    while (!stack_.empty()) {
+      auto& [v, at] = stack_.back();
+      if (at == g_.start[v + 1]) {
+        stack_.pop_back();
+        continue;
+      }
+      uint32_t w = g_.to[at++];
+      if (number_[w]) continue;
+      enter(w, number_[v]);
+      stack_.push_back({w, g_.start[w]});
+    }
+  }
+  void enter(uint32_t v, uint32_t parent) {
+    number_[v] = static_cast<uint32_t>(vertex_.size());
+    vertex_.push_back(v);
+    parent_.push_back(parent);
+  }
+
+  void gather_predecessors() {
+    first_.assign(n_ + 2, 0);
+    for (uint32_t w : g_.to) ++first_[number_[w] + 1];
+    for (uint32_t v = 0; v < n_; ++v)
+      if (held_outside_[v]) ++first_[number_[v] + 1];
+    for (size_t i = 1; i < first_.size(); ++i) first_[i] += first_[i - 1];
+    before_.resize(first_.back());
+    std::vector<uint32_t> at(first_);
+    for (uint32_t v = 0; v < n_; ++v) {
+      if (held_outside_[v]) before_[at[number_[v]]++] = 0;
+      for (uint32_t e = g_.start[v]; e < g_.start[v + 1]; ++e) before_[at[number_[g_.to[e]]]++] = number_[v];
+    }
+  }
+
+  void settle() {
+    size_t n = n_ + 1;
+    semi_.resize(n), label_.resize(n);
+    for (uint32_t i = 0; i < n; ++i) semi_[i] = label_[i] = i;
+    ancestor_.assign(n, kNobody), dom_.assign(n, 0);
+    std::vector<uint32_t> bucket(n, kNobody), next(n, kNobody);
+    for (auto w = static_cast<uint32_t>(n_); w >= 1; --w) {
+      for (uint32_t e = first_[w]; e < first_[w + 1]; ++e) semi_[w] = std::min(semi_[w], semi_[eval(before_[e])]);
+      next[w] = bucket[semi_[w]], bucket[semi_[w]] = w;
+      uint32_t p = parent_[w];
+      ancestor_[w] = p;
+      for (uint32_t v = std::exchange(bucket[p], kNobody); v != kNobody; v = next[v]) {
+        uint32_t u = eval(v);
+        dom_[v] = semi_[u] < semi_[v] ? u : p;
+      }
+    }
+    for (uint32_t w = 1; w < n; ++w)
+      if (dom_[w] != semi_[w]) dom_[w] = dom_[dom_[w]];
+  }
+
+  // The node of least semidominator on the way up to the forest's root, which is left out.
+  uint32_t eval(uint32_t v) {
+    if (ancestor_[v] == kNobody) return v;
+    path_.clear();
+    for (uint32_t u = v; ancestor_[ancestor_[u]] != kNobody; u = ancestor_[u]) path_.push_back(u);
+    for (size_t i = path_.size(); i-- > 0;) {
+      uint32_t u = path_[i], a = ancestor_[u];
+      if (semi_[label_[a]] < semi_[label_[u]]) label_[u] = label_[a];
+      ancestor_[u] = ancestor_[a];
+    }
+    return label_[v];
+  }
+
+  const References& g_;
+  size_t n_;
+  std::vector<char> held_outside_;
+  std::vector<uint32_t> number_, vertex_, parent_, first_, before_, semi_, label_, ancestor_, dom_, path_;
+  std::vector<std::pair<uint32_t, uint32_t>> stack_;
+};
+
+// Addresses to indices: open addressing, filled once.
+class Index {
+ public:
+  explicit Index(const std::vector<Counted*>& objects) {
+    size_t size = 16;
+    while (size < objects.size() * 2) size *= 2;
+    mask_ = size - 1;
+    slots_.assign(size, {nullptr, 0});
+    for (uint32_t i = 0; i < objects.size(); ++i) {
+      size_t at = place(objects[i]);
+      while (slots_[at].first) at = (at + 1) & mask_;
+      slots_[at] = {objects[i], i};
+    }
+  }
+  uint32_t of(const Counted* c) const noexcept {
+    for (size_t at = place(c); slots_[at].first; at = (at + 1) & mask_)
+      if (slots_[at].first == c) return slots_[at].second;
+    return kNobody;
+  }
+
+ private:
+  size_t place(const Counted* c) const noexcept { return static_cast<size_t>((reinterpret_cast<uintptr_t>(c) * 0x9E3779B97F4A7C15u) >> 20) & mask_; }
+  std::vector<std::pair<const Counted*, uint32_t>> slots_;
+  size_t mask_ = 0;
+};
+
+class EdgeCollector final : public EdgeVisitor {
+ public:
+  EdgeCollector(const Index& index, References& g, size_t n) : owned(n, 0), named(n, 0), index_(index), g_(g) {}
+  void edge(const Counted* target, std::string_view, int64_t) override { add(target, owned); }
+  void user_edge(const Counted* target, std::string_view, int64_t) override { add(target, named); }
+  std::vector<uint32_t> owned, named;  // references traced, by target
+
+ private:
+  void add(const Counted* target, std::vector<uint32_t>& count) {
+    uint32_t i = target ? index_.of(target) : kNobody;
+    if (i == kNobody) return;
+    g_.to.push_back(i);
+    ++count[i];
+  }
+  const Index& index_;
+  References& g_;
+};
+
+}  // namespace
+
+Dominators dominators(const References& graph) { return LengauerTarjan(graph).run(); }
+
+Retained retained_sizes() {
+  Retained r;
+  for_each_live([&](Counted& c) { r.objects.push_back(&c); });
+  size_t n = r.objects.size();
+  Index index(r.objects);
+  References g;
+  g.start.reserve(n + 1);
+  EdgeCollector edges(index, g, n);
+  for (Counted* c : r.objects) {
+    g.start.push_back(static_cast<uint32_t>(g.to.size()));
+    c->trace(edges);
+  }
+  g.start.push_back(static_cast<uint32_t>(g.to.size()));
+  g.root.resize(n);
+  r.holders.resize(n), r.self.assign(n, 0);
+  for (size_t i = 0; i < n; ++i) {
+    const Counted& c = *r.objects[i];
+    bool outside = c.users() > edges.named[i] || c.owners() > edges.owned[i];
+    g.root[i] = outside;
+    r.holders[i] = edges.owned[i] + edges.named[i] + outside;
+    if (c.kind() == Kind::storage && !static_cast<const Storage&>(c).borrowed()) r.self[i] = static_cast<const Storage&>(c).bytes();
+  }
+  r.edges = g.to.size();
+  Dominators d = dominators(g);
+  r.parent = std::move(d.parent), r.order = std::move(d.order);
+  r.retained = r.self;
+  r.together.assign(n, 1);
+  for (size_t i = n; i-- > 0;) {
+    uint32_t v = r.order[i], p = r.parent[v];
+    if (p == kNobody) continue;
+    r.retained[p] += r.retained[v];
+    r.together[p] += r.together[v];
+  }
+  return r;
+}
+
+}  // namespace tenure::memory
