@@ -30,7 +30,10 @@ void CallbackBody::trace(memory::EdgeVisitor& v) const {
   object_->trace(adapter);
 }
 
-std::string CallbackBody::describe() const { return detail::short_name(typeid(*object_)); }
+std::string CallbackBody::describe() const {
+  const auto& object = *object_;
+  return detail::short_name(typeid(object));
+}
 
 CallbackBase::~CallbackBase() = default;
 

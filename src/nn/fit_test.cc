@@ -73,7 +73,8 @@ TEST(Fit, RefusesWhatCannotWork) {
 }
 
 TEST(Fit, OneDatasetIsAsGoodAsItsArrays) {
-  auto [x, y] = line();
+  const auto both = line();
+  const Tensor &x = both.x, &y = both.y;
   auto run = [&](bool dataset) {
     Sequential m = small();
     m.compile({.optimizer = "sgd", .loss = "mse"});
@@ -261,7 +262,8 @@ TEST(Compile, AgainStartsAnew) {
 }
 
 TEST(Compile, StepsMayRunEagerly) {
-  auto [x, y] = line();
+  const auto both = line();
+  const Tensor &x = both.x, &y = both.y;
   auto run = [&](bool eagerly) {
     Sequential m = small();
     m.compile({.optimizer = "adam", .loss = "mse", .metrics = {"mae"}, .run_eagerly = eagerly});
