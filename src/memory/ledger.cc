@@ -48,11 +48,21 @@ std::atomic<uint64_t> table_epoch{1}, birth_floor{0};
 }  // namespace detail
 using namespace detail;
 
-Table& detail::table() noexcept {
+namespace {
+Table* make_table() noexcept {
   static Table* t = [] {
     hook_fork();
     return new Table;
   }();
+  return t;
+}
+constinit std::atomic<Table*> the_table{nullptr};
+}  // namespace
+
+Table& detail::table() noexcept {
+  Table* t = the_table.load(std::memory_order_acquire);
+  if (!t) [[unlikely]]
+    the_table.store(t = make_table(), std::memory_order_release);
   return *t;
 }
 

@@ -159,25 +159,27 @@ class Spans {
 
 void fork_pool(Fork when) noexcept { when == Fork::prepare ? Spans::get().mutex().lock() : Spans::get().mutex().unlock(); }
 
-size_t pool_capacity(size_t bytes) noexcept {
-  if (TENURE_MALLOC_POOL) return (bytes + 63) / 64 * 64;
-  return bytes <= kSlabLimit ? slab_bytes(slab_class(bytes)) : span_bytes(bytes);
+PoolSize pool_size(size_t bytes) noexcept {
+  if (TENURE_MALLOC_POOL) return {(bytes + 63) / 64 * 64, -1};
+  if (bytes > kSlabLimit) return {span_bytes(bytes), -1};
+  int cls = slab_class(bytes);
+  return {slab_bytes(cls), cls};
+}
+
+size_t pool_capacity(size_t bytes) noexcept { return pool_size(bytes).capacity; }
+
+void* pool_take(PoolSize size) noexcept {
+  if (TENURE_MALLOC_POOL) return std::aligned_alloc(64, size.capacity);
+  if (size.cls >= 0) return slab_alloc(Heap::data, size.cls);
+  try {
+    return Spans::get().alloc(size.capacity);
+  } catch (const std::bad_alloc&) { return nullptr; }
 }
 
 void* pool_alloc(size_t bytes, size_t* capacity) noexcept {
-  if (TENURE_MALLOC_POOL) {
-    *capacity = (bytes + 63) / 64 * 64;
-    return std::aligned_alloc(64, *capacity);
-  }
-  if (bytes <= kSlabLimit) {
-    int cls = slab_class(bytes);
-    *capacity = slab_bytes(cls);
-    return slab_alloc(Heap::data, cls);
-  }
-  *capacity = span_bytes(bytes);
-  try {
-    return Spans::get().alloc(*capacity);
-  } catch (const std::bad_alloc&) { return nullptr; }
+  PoolSize size = pool_size(bytes);
+  *capacity = size.capacity;
+  return pool_take(size);
 }
 
 void pool_free(void* block, size_t capacity) noexcept {

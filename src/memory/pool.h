@@ -8,6 +8,14 @@
 
 namespace tenure::memory {
 
+/// What a request becomes: its bytes after rounding, and its size class or -1 for a span.
+struct PoolSize {
+  size_t capacity;
+  int cls;
+};
+PoolSize pool_size(size_t bytes) noexcept;
+/// A block of that size (capacity > 0), aligned to 64. Null: the system has no memory.
+void* pool_take(PoolSize size) noexcept;
 /// A block of at least `bytes` (> 0), aligned to 64. `*capacity` is what it takes after rounding. Null: the system has no memory.
 void* pool_alloc(size_t bytes, size_t* capacity) noexcept;
 /// `capacity` as pool_alloc gave it.

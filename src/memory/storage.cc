@@ -19,19 +19,19 @@ Storage* Storage::make(size_t bytes) { return make(bytes, current_account(), cur
 
 Storage* Storage::make(size_t bytes, AccountId account, Category category) {
   auto* budget = detail::thread_state.budget;
-  size_t capacity = bytes ? pool_capacity(bytes) : 0;
+  const PoolSize size = bytes ? pool_size(bytes) : PoolSize{0, -1};
+  const size_t capacity = size.capacity;
 #if TENURE_LEDGER
   account = charge(account, bytes, capacity, budget);
 #else
   budget = nullptr;
 #endif
-  void* data = bytes ? pool_alloc(bytes, &capacity) : nothing;
+  void* data = bytes ? pool_take(size) : nothing;
   if (!data) {
-    size_t asked = capacity;
 #if TENURE_LEDGER
     discharge(account, bytes, capacity, budget);
 #endif
-    fail(Code::OutOfMemory, "memory: {} asked for {} bytes and the system has none to give", path_of(account), asked);
+    fail(Code::OutOfMemory, "memory: {} asked for {} bytes and the system has none to give", path_of(account), capacity);
   }
   try {
     auto* made = new Storage(data, bytes, capacity, account, category, budget);
