@@ -80,6 +80,7 @@ export class Data {
   readonly start = new Map<number, number>();
   readonly startRest: number[];   // as live.rest
   readonly peakAt: number;        // index into total
+  readonly layer: (path: string) => string;
   private readonly layers: string[];
   private readonly paths: string[];
 
@@ -124,6 +125,9 @@ export class Data {
     this.peakAt = peak;
     this.paths = [];
     this.layers = [];
+    const accounts = Array.from({ length: this.stamps }, (_, s) => this.pathOf(s));
+    for (const p of raw.plans) for (let i = 4; i < p.blocks.length; i += 5) accounts.push(this.text(p.blocks[i]).split(' ')[0]);
+    this.layer = layersOf(accounts);
   }
 
   text(name: number) { return this.raw.strings[name]; }
@@ -131,7 +135,7 @@ export class Data {
   pathOf(stamp: number) { return (this.paths[stamp] ??= this.text(this.raw.stamps[stamp * 3])); }
   categoryOf(stamp: number) { return this.raw.stamps[stamp * 3 + 1]; }
   bytesOf(stamp: number) { return this.raw.stamps[stamp * 3 + 2]; }
-  layerOf(stamp: number) { return (this.layers[stamp] ??= layer(this.pathOf(stamp))); }
+  layerOf(stamp: number) { return (this.layers[stamp] ??= this.layer(this.pathOf(stamp))); }
   /** Milliseconds at a moment: moment 0 is before the first event, moment i after event i - 1. */
   at(moment: number) { return moment === 0 ? 0 : this.time[moment - 1] / 1e6; }
 
@@ -146,11 +150,22 @@ export class Data {
   }
 }
 
-/** "/fit/step/conv2d/backward/conv" is of layer "conv2d": the step before the op, not counting "backward". */
-export function layer(path: string): string {
-  const parts = path.split('/').filter((p) => p && p !== 'backward');
-  if (parts.length === 0) return '(root)';
-  return parts.length === 1 ? parts[0] : parts[parts.length - 2];
+/**
+ * The layer of an account: "/fit/step/conv1/conv2d" is of "conv1", the part before the op. Gradients stand under the op ("conv1/conv2d/backward/conv2d_grad") or under the
+ * layer ("conv1/backward/conv2d_grad"); which of the two, the forward paths tell.
+ */
+export function layersOf(paths: Iterable<string>): (path: string) => string {
+  const before = (path: string) => path.split('/backward/')[0].split('/').filter(Boolean);
+  const known = new Set<string>();
+  for (const path of paths) {
+    const parts = before(path);
+    if (!path.includes('/backward/') && parts.length > 1) known.add(parts[parts.length - 2]);
+  }
+  return (path) => {
+    const parts = before(path), last = parts[parts.length - 1] ?? '(root)';
+    if (parts.length < 2 || (path.includes('/backward/') && known.has(last))) return last;
+    return parts[parts.length - 2];
+  };
 }
 
 export function load(): Data | string {

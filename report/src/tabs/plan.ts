@@ -1,6 +1,5 @@
 // A planned arena: what lies where, and when. Width is the instructions a block lives, height its bytes at its offset.
 import type { Data, Plan } from '../data';
-import { layer } from '../data';
 import { bytes, bytesColumn, choice, count, exact, h, panel, percent, table } from '../dom';
 import { colorOf } from '../series';
 import { splits } from './timeline';
@@ -73,7 +72,7 @@ export class PlanView {
     for (let k = 0; k < p.blocks.length; k += 5) {
       const [offset, size, first, last, name] = p.blocks.slice(k, k + 5);
       const text = this.data.text(name);
-      this.blocks.push({ offset, bytes: size, first, last, name: text, color: colorOf(layer(text.split(' ')[0])) });
+      this.blocks.push({ offset, bytes: size, first, last, name: text, color: colorOf(this.data.layer(text.split(' ')[0])) });
       for (let s = first; s <= last && s < this.live.length; ++s) this.live[s] += Math.ceil(size / 64) * 64;
     }
     this.blocks.sort((a, b) => b.bytes - a.bytes);
