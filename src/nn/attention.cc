@@ -12,7 +12,8 @@ namespace nn {
 
 Tensor masked_softmax(Tensor x, const Tensor& mask, const std::vector<int>& axes) {
   Tensor kept = !mask.defined() || mask.dtype() == bool_ ? mask : greater(mask, 0.5);
-  if (kept.defined()) x = where(kept, std::move(x), size_of(x.dtype()) == 2 ? -3e4 : -1e9);
+  const double away = size_of(x.dtype()) == 2 ? -3e4 : -1e9;
+  if (kept.defined()) x = where(kept, std::move(x), away);
   Tensor y;
   if (axes.size() == 1) {
     y = softmax(std::move(x), axes[0]);

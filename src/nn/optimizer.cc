@@ -69,7 +69,10 @@ void OptimizerBody::clip(Tensors& gs) const {
     Tensor total;
     for (const Tensor& g : gs) total = total.defined() ? add(std::move(total), sum(square(g))) : sum(square(g));
     Tensor scale = divide(*common_.global_clipnorm, maximum(sqrt(std::move(total)), *common_.global_clipnorm));
-    for (Tensor& g : gs) g = multiply(std::move(g), cast(scale, g.dtype()));
+    for (Tensor& g : gs) {
+      Tensor by = cast(scale, g.dtype());
+      g = multiply(std::move(g), std::move(by));
+    }
   }
 }
 
