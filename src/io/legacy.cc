@@ -83,12 +83,6 @@ std::vector<OurLayer> our_layers(const LayerBody& model) {
   return out;
 }
 
-std::string shapes(const std::vector<Spec>& specs) {
-  std::string text;
-  for (const Spec& s : specs) text += fmt::format("{}{}", text.empty() ? "" : ", ", s.shape);
-  return text.empty() ? "none" : text;
-}
-
 /// Why the file's layer does not fit ours, or nothing.
 std::string mismatch(const OurLayer& mine, const OldLayer& theirs) {
   std::vector<Spec> wanted;
@@ -97,14 +91,8 @@ std::string mismatch(const OurLayer& mine, const OldLayer& theirs) {
   for (size_t i = 0; fits && i < wanted.size(); ++i)
     fits = wanted[i].shape == theirs.specs[i].shape && convertible(theirs.specs[i].dtype, wanted[i].dtype);
   if (fits) return {};
-  return fmt::format("{}: expected {} weights ({}), the file has {} ({}) for '{}'", mine.label, wanted.size(), shapes(wanted), theirs.specs.size(),
-                     shapes(theirs.specs), theirs.name);
-}
-
-[[noreturn]] void raise(const std::vector<std::string>& problems) {
-  std::string text = fmt::format("the weights do not fit the model in {} place{}:", problems.size(), problems.size() == 1 ? "" : "s");
-  for (const std::string& p : problems) text += "\n  - " + p;
-  fail(Code::Shape, "{}", text);
+  return fmt::format("{}: expected {} weights ({}), the file has {} ({}) for '{}'", mine.label, wanted.size(), shapes_text(wanted),
+                     theirs.specs.size(), shapes_text(theirs.specs), theirs.name);
 }
 
 }  // namespace
@@ -153,7 +141,7 @@ WeightsReport read_legacy_weights(const LayerBody& model, const Hdf5Node& root, 
     }
     for (size_t i = 0; i < mine.size(); ++i) match(mine[i], theirs[i]);
   }
-  if (!problems.empty()) raise(problems);
+  if (!problems.empty()) refuse_weights(Code::Shape, problems);
   for (const auto& [m, t] : matched)
     for (size_t i = 0; i < m->weights.size(); ++i, ++report.loaded) fill(*m->weights[i].body(), t->arrays[i].read());
   return report;

@@ -98,11 +98,7 @@ std::string shapes_of_items(const std::vector<WeightGroup::Item>& items) {
 struct Stored {
   std::vector<Hdf5Node> arrays;
   std::vector<Spec> specs;
-  std::string text() const {
-    std::string t;
-    for (const Spec& s : specs) t += fmt::format("{}{}", t.empty() ? "" : ", ", s.shape);
-    return t.empty() ? "none" : t;
-  }
+  std::string text() const { return shapes_text(specs); }
 };
 
 Stored stored_in(const std::vector<Hdf5Node>& groups) {
@@ -182,6 +178,18 @@ std::vector<Hdf5Node> groups_at(const std::vector<Hdf5Node>& roots, const std::s
 
 bool convertible(DType from, DType to) { return from == to || (is_float(from) && is_float(to)) || (is_integer(from) && is_integer(to)); }
 
+std::string shapes_text(const std::vector<Spec>& specs) {
+  std::string text;
+  for (const Spec& s : specs) text += fmt::format("{}{}", text.empty() ? "" : ", ", s.shape);
+  return text.empty() ? "none" : text;
+}
+
+void refuse_weights(Code code, const std::vector<std::string>& problems) {
+  std::string text = fmt::format("the weights do not fit the model in {} place{}:", problems.size(), problems.size() == 1 ? "" : "s");
+  for (const std::string& p : problems) text += "\n  - " + p;
+  fail(code, "{}", text);
+}
+
 void fill(VariableBody& v, const Array& array) {
   const Spec& spec = v.spec();
   if (array.dtype != spec.dtype) return v.write(cast(tensor_of(array), spec.dtype));
@@ -221,11 +229,7 @@ WeightsReport read_weights(const LayerBody& model, const std::vector<Hdf5Node>& 
   std::vector<std::string> extra;
   for (const Hdf5Node& root : roots) find_extra(root, known, extra);
   for (std::string& e : extra) (options.skip_mismatch ? report.skipped : problems).push_back(std::move(e));
-  if (!problems.empty()) {
-    std::string text = fmt::format("the weights do not fit the model in {} place{}:", problems.size(), problems.size() == 1 ? "" : "s");
-    for (const std::string& p : problems) text += "\n  - " + p;
-    fail(shapes_only && extra.empty() ? Code::Shape : Code::NotFound, "{}", text);
-  }
+  if (!problems.empty()) refuse_weights(shapes_only && extra.empty() ? Code::Shape : Code::NotFound, problems);
   for (const Matched& m : matched)
     for (size_t i = 0; i < m.group->items.size(); ++i, ++report.loaded) fill(*m.group->items[i].variable, m.stored.arrays[i].read());
   return report;

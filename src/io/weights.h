@@ -59,6 +59,11 @@ bool convertible(DType from, DType to);
 /// The array's values (same shape, convertible type) into the variable.
 void fill(VariableBody& v, const files::Array& array);
 
+/// "[3,4], [4]", or "none".
+std::string shapes_text(const std::vector<Spec>& specs);
+/// Throws one Error that lists why the weights do not fit.
+[[noreturn]] void refuse_weights(Code code, const std::vector<std::string>& problems);
+
 /// Bytes of all arrays of the file, for limits. Reads no values.
 uint64_t stored_bytes(const files::Hdf5Node& root);
 

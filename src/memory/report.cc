@@ -130,10 +130,9 @@ Balance balance() {
   b.rss = r.total;
   b.code_and_libraries = r.file_backed;
   b.baseline = resident_at_load();
-  size_t borrowed = 0;
   for (const Account& a : accounts())
     if (a.path.size() >= 6 && a.path.compare(a.path.size() - 6, 6, "/arena") == 0) b.arena += a.live_bytes;
-  b.live = t.live_bytes - b.arena - borrowed;
+  b.live = t.live_bytes - b.arena;
   b.rounding = t.capacity_bytes > t.live_bytes ? t.capacity_bytes - t.live_bytes : 0;
   b.pool = pool_stats().cached;
   b.objects = slab_stats(Heap::objects).page_bytes;

@@ -53,11 +53,8 @@ void visit_output_padding(Fields& v, std::optional<T>& padding) {
   nn::visit_sizes(v, "output_padding", *padding);
 }
 
-}  // namespace
-
-// ---- Conv1DTranspose ----------------------------------------------------------------------------------------------------------
-
-void fields(Fields& v, Conv1DTranspose& c) {
+template <class C>
+void visit_transposed(Fields& v, C& c) {
   v("filters", c.filters);
   nn::visit_sizes(v, "kernel_size", c.kernel_size);
   nn::visit_sizes(v, "strides", c.strides);
@@ -70,42 +67,24 @@ void fields(Fields& v, Conv1DTranspose& c) {
   v("kernel_regularizer", c.kernel_regularizer), v("bias_regularizer", c.bias_regularizer), v("activity_regularizer", c.activity_regularizer);
   v("kernel_constraint", c.kernel_constraint), v("bias_constraint", c.bias_constraint);
 }
+
+}  // namespace
+
+// ---- Conv1DTranspose ----------------------------------------------------------------------------------------------------------
+
+void fields(Fields& v, Conv1DTranspose& c) { visit_transposed(v, c); }
 Conv1DTranspose::operator Layer() const { return make_layer<Transposed<Conv1DTranspose>>(*this); }
 Outputs Conv1DTranspose::operator()(TensorList x) const&& { return Layer(*this)(std::move(x)); }
 
 // ---- Conv2DTranspose ----------------------------------------------------------------------------------------------------------
 
-void fields(Fields& v, Conv2DTranspose& c) {
-  v("filters", c.filters);
-  nn::visit_sizes(v, "kernel_size", c.kernel_size);
-  nn::visit_sizes(v, "strides", c.strides);
-  v("padding", c.padding);
-  visit_output_padding(v, c.output_padding);
-  nn::visit_format(v, c.data_format);
-  nn::visit_sizes(v, "dilation_rate", c.dilation_rate);
-  v("activation", c.activation), v("use_bias", c.use_bias);
-  v("kernel_initializer", c.kernel_initializer), v("bias_initializer", c.bias_initializer);
-  v("kernel_regularizer", c.kernel_regularizer), v("bias_regularizer", c.bias_regularizer), v("activity_regularizer", c.activity_regularizer);
-  v("kernel_constraint", c.kernel_constraint), v("bias_constraint", c.bias_constraint);
-}
+void fields(Fields& v, Conv2DTranspose& c) { visit_transposed(v, c); }
 Conv2DTranspose::operator Layer() const { return make_layer<Transposed<Conv2DTranspose>>(*this); }
 Outputs Conv2DTranspose::operator()(TensorList x) const&& { return Layer(*this)(std::move(x)); }
 
 // ---- Conv3DTranspose ----------------------------------------------------------------------------------------------------------
 
-void fields(Fields& v, Conv3DTranspose& c) {
-  v("filters", c.filters);
-  nn::visit_sizes(v, "kernel_size", c.kernel_size);
-  nn::visit_sizes(v, "strides", c.strides);
-  v("padding", c.padding);
-  visit_output_padding(v, c.output_padding);
-  nn::visit_format(v, c.data_format);
-  nn::visit_sizes(v, "dilation_rate", c.dilation_rate);
-  v("activation", c.activation), v("use_bias", c.use_bias);
-  v("kernel_initializer", c.kernel_initializer), v("bias_initializer", c.bias_initializer);
-  v("kernel_regularizer", c.kernel_regularizer), v("bias_regularizer", c.bias_regularizer), v("activity_regularizer", c.activity_regularizer);
-  v("kernel_constraint", c.kernel_constraint), v("bias_constraint", c.bias_constraint);
-}
+void fields(Fields& v, Conv3DTranspose& c) { visit_transposed(v, c); }
 Conv3DTranspose::operator Layer() const { return make_layer<Transposed<Conv3DTranspose>>(*this); }
 Outputs Conv3DTranspose::operator()(TensorList x) const&& { return Layer(*this)(std::move(x)); }
 
