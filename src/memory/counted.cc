@@ -60,6 +60,7 @@ struct Walks {
   std::mutex waiting_mutex;
   std::vector<Counted*> waiting;  // died during the walk
 };
+// Becomes false under waiting_mutex only, so that nothing is put there after the walk's end has looked.
 constinit std::atomic<bool> walking{false};
 // False: the system has no membarrier, and each destruction pays a fence of its own.
 constinit std::atomic<bool> cheap_fence{false};
@@ -103,6 +104,7 @@ bool waits(Counted* dead) noexcept {
     return false;
   try {
     std::lock_guard lock(walks().waiting_mutex);
+    if (!walking.load(std::memory_order_relaxed)) return false;  // it ended meanwhile: nobody would come for `dead`
     walks().waiting.push_back(dead);
     return true;
   } catch (const std::bad_alloc&) {
@@ -204,8 +206,8 @@ Walk::~Walk() {
   Walks& w = walks();
   std::vector<Counted*> dead;
   if (--w.depth == 0) {
-    walking.store(false, std::memory_order_release);
     std::lock_guard lock(w.waiting_mutex);
+    walking.store(false, std::memory_order_release);
     dead.swap(w.waiting);
   }
   w.mutex.unlock();
