@@ -12,15 +12,16 @@
 HWY_BEFORE_NAMESPACE();
 namespace tenure::kernels::HWY_NAMESPACE {
 
-inline constexpr int64_t kBlock = 2048;  // elements summed in T before the sum goes on in double
+inline constexpr int64_t kAdditions = 16;  // of one accumulator in T, before the sum goes on in double: the error is that of so few
 
 /// sum of f over [0, n): f(i) loads whole vectors, first(i, k) the last k.
 template <class D, class Whole, class First>
 HWY_INLINE double SumBlocks(D d, int64_t n, Whole whole, First first) {
   const int64_t N = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t block = kAdditions * 4 * N;
   double total = 0;
-  for (int64_t b = 0; b < n; b += kBlock) {
-    const int64_t e = b + kBlock < n ? b + kBlock : n;
+  for (int64_t b = 0; b < n; b += block) {
+    const int64_t e = b + block < n ? b + block : n;
     auto s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
     int64_t i = b;
     for (; i + 4 * N <= e; i += 4 * N) {
