@@ -169,6 +169,7 @@ void sweep(Table& t) {
       while (up && dead[up & kIndexMask] && !keep[up & kIndexMask]) up = parent_of[up & kIndexMask];
       auto& to = t.row(up).others;
       to.allocations.fetch_add(r.allocations(), std::memory_order_relaxed);
+      to.asked.fetch_add(r.asked(), std::memory_order_relaxed);
       if (i < t.peak_rows.size()) {
         if (size_t at = up & kIndexMask; at < t.peak_rows.size()) t.peak_rows[at] += t.peak_rows[i];
         t.peak_rows[i] = 0;
@@ -176,7 +177,8 @@ void sweep(Table& t) {
       t.children.erase((uint64_t{r.parent} << 32) | r.name);
       r.id.store(kUnused, std::memory_order_relaxed);
       to.released.fetch_add(r.released(), std::memory_order_relaxed);
-      for (auto* c : {&r.own, &r.others}) c->live = 0, c->allocations = 0, c->released = 0;
+      to.returned.fetch_add(r.asked() - r.live(), std::memory_order_relaxed);
+      for (auto* c : {&r.own, &r.others}) c->asked = 0, c->returned = 0, c->allocations = 0, c->released = 0;
       r.peak = 0;
       t.free.push_back(static_cast<AccountId>(i));
     } else {
@@ -389,7 +391,7 @@ AccountId charge(AccountId account, size_t bytes, size_t capacity, BudgetNode* b
   Row& r = own ? *own : t.row(0);
   if (!thread_state.token) [[unlikely]]
     register_thread();
-  r.add(static_cast<int64_t>(bytes), 1, 0);
+  r.add(static_cast<int64_t>(bytes), 0, 1, 0);
   r.raise_peak();
   add_live(static_cast<int64_t>(bytes));
   if (!limit) batch_capacity(cap);
@@ -401,7 +403,7 @@ void discharge(AccountId account, size_t bytes, size_t capacity, BudgetNode* bud
   if (!thread_state.token) [[unlikely]]
     register_thread();
   drop_live(static_cast<int64_t>(bytes));
-  t.row(account).add(-static_cast<int64_t>(bytes), 0, 1);
+  t.row(account).add(0, static_cast<int64_t>(bytes), 0, 1);
   if (t.limit.load(std::memory_order_relaxed)) t.capacity.fetch_sub(static_cast<int64_t>(capacity), std::memory_order_relaxed);
   else batch_capacity(-static_cast<int64_t>(capacity));
   for (BudgetNode* b = budget; b; b = b->parent) b->used.fetch_sub(static_cast<int64_t>(capacity), std::memory_order_relaxed);
@@ -416,8 +418,8 @@ AccountId recharge(AccountId from, AccountId to, size_t bytes) noexcept {
   auto n = static_cast<int64_t>(bytes);
   if (!thread_state.token) [[unlikely]]
     register_thread();
-  t.row(from).add(-n, 0, 1);
-  t.row(to).add(n, 0, -1);
+  t.row(from).add(0, n, 0, 1);
+  t.row(to).add(0, -n, 0, -1);
   t.row(to).raise_peak();
   return to;
 }

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "memory/ledger_table.h"
+#include "memory/ledger_totals.h"
 #include "memory/record.h"
 
 namespace tenure::memory {
@@ -83,6 +84,29 @@ std::vector<Account> accounts() {
   }
   std::stable_sort(out.begin(), out.end(), [](const Account& a, const Account& b) { return a.live_bytes > b.live_bytes; });
   return out;
+}
+
+std::vector<AccountTotals> account_totals() {
+  Table& t = table();
+  std::lock_guard lock(t.mutex);
+  std::vector<AccountTotals> out;
+  for (size_t i = 0; i < t.next; ++i) {
+    Row& r = t.row(static_cast<AccountId>(i));
+    if (!r.used() || (!r.asked() && !r.peak.load())) continue;
+    out.push_back({path_locked(t, id_at(t, i)), static_cast<size_t>(r.live()), static_cast<size_t>(r.count()), static_cast<size_t>(r.peak.load()),
+                   static_cast<uint64_t>(r.allocations()), static_cast<uint64_t>(r.asked())});
+  }
+  std::stable_sort(out.begin(), out.end(), [](const AccountTotals& a, const AccountTotals& b) { return a.live_bytes > b.live_bytes; });
+  return out;
+}
+
+void visit_accounts(const std::function<void(AccountId, int64_t count, int64_t bytes)>& visit) {
+  Table& t = table();
+  std::lock_guard lock(t.mutex);
+  for (size_t i = 0; i < t.next; ++i) {
+    Row& r = t.row(static_cast<AccountId>(i));
+    if (r.used()) visit(id_at(t, i), r.count(), r.live());
+  }
 }
 
 bool is_under(AccountId account, AccountId ancestor) {

@@ -14,7 +14,10 @@ inline constexpr uint32_t kIndexBits = 20, kIndexMask = (1u << kIndexBits) - 1, 
 // all others did (locked adds). Their sum has meaning.
 struct alignas(64) Row {
   struct Counts {
-    std::atomic<int64_t> live{0}, allocations{0}, released{0};  // live buffers: allocations - released
+    // Bytes ever asked for | of them no longer live; a buffer that another account takes over counts in `returned` of both.
+    std::atomic<int64_t> asked{0}, returned{0};
+    std::atomic<int64_t> allocations{0}, released{0};  // live buffers: allocations - released
+    int64_t live() const noexcept { return asked.load(std::memory_order_relaxed) - returned.load(std::memory_order_relaxed); }
   };
   Counts own;
   std::atomic<int64_t> peak{0};
@@ -25,11 +28,12 @@ struct alignas(64) Row {
   NameId name = 0;
   alignas(64) Counts others;
 
-  void add(int64_t bytes, int64_t allocations, int64_t released) noexcept {
+  void add(int64_t asked, int64_t returned, int64_t allocations, int64_t released) noexcept {
     auto plain = [](std::atomic<int64_t>& n, int64_t d) { n.store(n.load(std::memory_order_relaxed) + d, std::memory_order_relaxed); };
     auto locked = [](std::atomic<int64_t>& n, int64_t d) { n.fetch_add(d, std::memory_order_relaxed); };
     auto each = [&](Counts& c, auto add_to) {
-      add_to(c.live, bytes);
+      if (asked) add_to(c.asked, asked);
+      if (returned) add_to(c.returned, returned);
       if (allocations) add_to(c.allocations, allocations);
       if (released) add_to(c.released, released);
     };
@@ -39,7 +43,8 @@ struct alignas(64) Row {
   void raise_peak() noexcept {
     if (int64_t now = live(); now > peak.load(std::memory_order_relaxed)) peak.store(now, std::memory_order_relaxed);
   }
-  int64_t live() const noexcept { return own.live.load(std::memory_order_relaxed) + others.live.load(std::memory_order_relaxed); }
+  int64_t live() const noexcept { return own.live() + others.live(); }
+  int64_t asked() const noexcept { return own.asked.load(std::memory_order_relaxed) + others.asked.load(std::memory_order_relaxed); }
   int64_t allocations() const noexcept {
     return own.allocations.load(std::memory_order_relaxed) + others.allocations.load(std::memory_order_relaxed);
   }

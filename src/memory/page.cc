@@ -1,9 +1,6 @@
 // memory::write_report(): gathers what the page shows, as one JSON object. The format is told in report/README.md; page and this file change together.
 #include <algorithm>
 #include <array>
-#include <ctime>
-#include <filesystem>
-#include <fstream>
 #include <map>
 #include <numeric>
 #include <unordered_map>
@@ -15,6 +12,7 @@
 #include "memory/page.h"
 #include "memory/record.h"
 #include "memory/storage.h"
+#include "memory/write_file.h"
 
 namespace tenure::memory {
 namespace {
@@ -294,14 +292,6 @@ void add_notes(json& j, const Recording& r) {
   }
 }
 
-std::string utc_now() {
-  std::time_t t = std::time(nullptr);
-  std::tm tm{};
-  gmtime_r(&t, &tm);
-  char text[32];
-  return {text, std::strftime(text, sizeof text, "%Y-%m-%d %H:%M UTC", &tm)};
-}
-
 }  // namespace
 
 std::string report_json(const ReportOptions& options) {
@@ -349,17 +339,10 @@ void write_report(const std::string& path, const ReportOptions& options) {
   std::string data;
   for (char c : report_json(options)) c == '<' ? data.append("\\u003c") : data.append(1, c);
   size_t value = at + detail::page_data_marker.find("null<");
-  std::string part = path + ".part";
-  std::ofstream out(part, std::ios::binary | std::ios::trunc);
-  out << page.substr(0, value) << data << page.substr(value + 4);
-  out.close();
-  std::error_code error;
-  if (out) std::filesystem::rename(part, path, error);
-  if (!out || error) {
-    std::error_code ignored;
-    std::filesystem::remove(part, ignored);
-    fail(Code::Io, "write_report: expected to write {}, but {}", path, error ? error.message() : "the file cannot be written");
-  }
+  std::string whole(page.substr(0, value));
+  whole += data;
+  whole += page.substr(value + 4);
+  write_file("write_report", path, whole);
 }
 
 }  // namespace tenure::memory

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <cmath>
 #include <map>
 
 #include "base/check.h"
 #include "memory/holders.h"
 #include "memory/os.h"
+#include "memory/series.h"
 
 namespace tenure::memory {
 
@@ -32,58 +32,12 @@ Counts counts_now() noexcept {
   return c;
 }
 
-struct Block {
-  Counts low, high;
-};
-
-struct Floors {
-  int64_t low[4], high_first;  // lowest of each quarter, highest of the first
-};
-
-Floors floors_of(const std::vector<Block>& blocks, size_t key) {
-  Floors f{{INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX}, INT64_MIN};
-  for (size_t b = 0; b < blocks.size(); ++b) {
-    size_t quarter = b * 4 / blocks.size();
-    f.low[quarter] = std::min(f.low[quarter], blocks[b].low[key]);
-    if (quarter == 0) f.high_first = std::max(f.high_first, blocks[b].high[key]);
-  }
-  return f;
-}
-
-// The z of Mann and Kendall's test for a trend (Kendall, Rank Correlation Methods, 1975), with the correction for ties.
-double trend(const std::vector<Block>& blocks, size_t key) {
-  auto n = static_cast<double>(blocks.size());
-  int64_t s = 0;
-  std::map<int64_t, int64_t> ties;
-  for (size_t i = 0; i < blocks.size(); ++i) {
-    ++ties[blocks[i].low[key]];
-    for (size_t j = i + 1; j < blocks.size(); ++j) s += (blocks[j].low[key] > blocks[i].low[key]) - (blocks[j].low[key] < blocks[i].low[key]);
-  }
-  double variance = n * (n - 1) * (2 * n + 5);
-  for (auto& [value, count] : ties) {
-    auto t = static_cast<double>(count);
-    variance -= t * (t - 1) * (2 * t + 5);
-  }
-  variance /= 18;
-  if (variance <= 0 || s == 0) return 0;
-  return (static_cast<double>(s) - (s > 0 ? 1 : -1)) / std::sqrt(variance);
-}
-
-// One series at the present length. `inconclusive` means: the floor rises, but not steadily.
-Verdict judge(const std::vector<Block>& blocks, size_t key) {
-  Floors f = floors_of(blocks, key);
-  if (f.low[3] <= f.low[2] || f.low[3] <= f.low[0]) return Verdict::clean;  // a plateau, or a sawtooth that came down again
-  auto first = static_cast<double>(f.low[2] - f.low[0]), second = static_cast<double>(f.low[3] - f.low[1]);
-  bool steady = first > 0 && second >= first / 2 && second <= first * 2 && trend(blocks, key) > 2.58;
-  return f.low[3] > f.high_first && steady ? Verdict::leak : Verdict::inconclusive;
-}
-
 // Repeats the action and keeps what was seen.
 class Trial {
  public:
   Trial(const std::function<void()>& action, const SteadyOptions& options)
       : action_(action), options_(options), per_(std::min(kBlocks, options.calls)) {
-    blocks_.reserve(static_cast<size_t>(16 * kBlocks));
+    for (auto& key : blocks_) key.reserve(static_cast<size_t>(16 * kBlocks));
     samples_.reserve(options.rss ? 1200 : 0);
   }
 
@@ -94,12 +48,14 @@ class Trial {
       double took = std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
       auto block = static_cast<size_t>(calls_ * per_ / options_.calls);
       Counts now = counts_now();
-      if (block == blocks_.size()) {
+      if (block == blocks_[0].size()) {
         finish_block();
-        blocks_.push_back({now, now});
+        for (size_t k = 0; k < kKeys; ++k) blocks_[k].push_back({now[k], now[k]});
       }
-      Block& b = blocks_[block];
-      for (size_t k = 0; k < kKeys; ++k) b.low[k] = std::min(b.low[k], now[k]), b.high[k] = std::max(b.high[k], now[k]);
+      for (size_t k = 0; k < kKeys; ++k) {
+        Range& b = blocks_[k][block];
+        b.low = std::min(b.low, now[k]), b.high = std::max(b.high, now[k]);
+      }
       micros_ += took, ++timed_;
       if (options_.rss && calls_ % std::max<int64_t>(1, options_.calls / 64) == 0)
         samples_.emplace_back(static_cast<double>(calls_), static_cast<double>(resident().total));
@@ -108,39 +64,24 @@ class Trial {
   Verdict verdict() const {
     Verdict all = Verdict::clean;
     for (size_t k = 0; k < kKeys; ++k) {
-      Verdict v = judge(blocks_, k);
+      Verdict v = judge(blocks_[k]);
       if (v == Verdict::leak) return v;
       if (v == Verdict::inconclusive) all = v;
     }
     return all;
   }
-  bool rises(size_t key) const { return judge(blocks_, key) != Verdict::clean; }
+  bool rises(size_t key) const { return judge(blocks_[key]) != Verdict::clean; }
   /// Growth of a series' floor, a call.
-  double slope(size_t key) const {
-    Floors f = floors_of(blocks_, key);
-    return static_cast<double>(f.low[3] - f.low[0]) / (0.75 * static_cast<double>(calls_));
-  }
+  double slope(size_t key) const { return static_cast<double>(rise(blocks_[key])) / (0.75 * static_cast<double>(calls_)); }
   int64_t calls() const noexcept { return calls_; }
   /// The mean of the quietest block: only the action is timed.
   double micros() {
     finish_block();
     return best_;
   }
-  // Least squares with its 95 % interval.
   void fit_rss(Steadiness& s) const {
-    if (samples_.size() < 3) return;
-    auto n = static_cast<double>(samples_.size());
-    double mx = 0, my = 0, sxx = 0, sxy = 0, rest = 0;
-    for (auto& [x, y] : samples_) mx += x / n, my += y / n;
-    for (auto& [x, y] : samples_) sxx += (x - mx) * (x - mx), sxy += (x - mx) * (y - my);
-    s.rss_slope = sxy / sxx;
-    for (auto& [x, y] : samples_) {
-      double r = y - my - s.rss_slope * (x - mx);
-      rest += r * r;
-    }
-    double half = (n > 30 ? 1.96 : 2.2) * std::sqrt(rest / (n - 2) / sxx);
-    s.rss_slope_low = s.rss_slope - half, s.rss_slope_high = s.rss_slope + half;
-    s.rss_conclusive = half <= 64;
+    Line line = line_of(samples_);
+    s.rss_slope = line.slope, s.rss_slope_low = line.low, s.rss_slope_high = line.high, s.rss_conclusive = line.conclusive;
   }
 
  private:
@@ -153,7 +94,7 @@ class Trial {
   const SteadyOptions& options_;
   int64_t per_, calls_ = 0, timed_ = 0;
   double micros_ = 0, best_ = -1;
-  std::vector<Block> blocks_;
+  std::array<std::vector<Range>, kKeys> blocks_;
   std::vector<std::pair<double, double>> samples_;
 };
 
