@@ -19,8 +19,22 @@ void add_evaluate(CLI::App& app, Action& action);
 void add_summary(CLI::App& app, Action& action);
 void add_verify(CLI::App& app, Action& action);
 void add_mem(CLI::App& app, Action& action);
-void add_memcheck(CLI::App& app, Action& action);
+/// why, diff, audit, balance, snapshot, export: under `mem`.
+void add_inspect(CLI::App& mem, Action& action);
+/// `program`: what stood behind `--` on the command line.
+void add_memcheck(CLI::App& app, Action& action, const std::vector<std::string>& program);
 void add_lists(CLI::App& app, Action& action);
+
+/// A program to judge by its ticks.
+struct ProgramCheck {
+  std::vector<std::string> program;
+  int64_t iters = 160, warmup = 20;
+  std::string json, suppress;  ///< files; "-" prints
+};
+int check_program(const ProgramCheck& c);
+
+/// Inputs for a model without data: noise where it wants floats, zeros elsewhere.
+tenure::Tensors made_up_inputs(const tenure::Model& model, int64_t batch);
 
 /// Where labelled examples come from, as options shared by train and evaluate.
 struct DataOptions {

@@ -7,6 +7,13 @@
 #include "commands.h"
 
 int main(int argc, char** argv) {
+  // What stands behind `--` is another program's, with options of its own.
+  std::vector<std::string> program;
+  for (int i = 1; i < argc; ++i)
+    if (std::string_view(argv[i]) == "--") {
+      program.assign(argv + i + 1, argv + argc);
+      argc = i;
+    }
   CLI::App app{"Tenure: Keras for C++, with every tensor's lifetime accounted for."};
   app.require_subcommand(1);
   app.set_help_all_flag("--help-all", "Help of every command");
@@ -18,7 +25,8 @@ int main(int argc, char** argv) {
       "  tenure verify model.keras io.npz                    compare with outputs that Keras recorded\n"
       "  tenure mem plan model.keras --batch 32              peak bytes before anything runs\n"
       "  tenure mem report model.keras -o report.html        one page about its memory: timeline, peak, holders, plan\n"
-      "  tenure memcheck model.keras --iters 1000            does calling it leak? exit code 0 says no\n");
+      "  tenure memcheck model.keras --iters 1000            does calling it leak? exit code 0 says no\n"
+      "  tenure memcheck -- ./program --its options          does it leak? any program linked with Tenure\n");
   cli::Action action;
   cli::add_demo(app, action);
   cli::add_train(app, action);
@@ -27,7 +35,7 @@ int main(int argc, char** argv) {
   cli::add_summary(app, action);
   cli::add_verify(app, action);
   cli::add_mem(app, action);
-  cli::add_memcheck(app, action);
+  cli::add_memcheck(app, action, program);
   cli::add_lists(app, action);
   CLI11_PARSE(app, argc, argv);
   tenure::set_log_sink([](std::string_view text) { std::cerr << "tenure: " << text << '\n'; });

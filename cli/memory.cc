@@ -61,17 +61,6 @@ int plan(const std::string& path, int64_t batch, bool training, bool text, bool 
   return 0;
 }
 
-// Inputs for a model without data: noise where it wants floats, zeros elsewhere.
-Tensors made_up_inputs(const Model& model, int64_t batch) {
-  Tensors x;
-  SeedGenerator seed(1);
-  for (const Shape& s : batch_shapes(model, batch)) x.push_back(random::uniform(s, seed));
-  Tensors inputs = model.inputs();
-  for (size_t i = 0; i < x.size(); ++i)
-    if (!is_float(inputs[i].dtype())) x[i] = zeros(x[i].shape(), inputs[i].dtype());
-  return x;
-}
-
 struct ReportRun {
   std::string model, out = "report.html";
   int64_t batch = 8, steps = 3;
@@ -164,6 +153,16 @@ int check_model(const std::string& path, int64_t iters, const std::string& json_
 
 }  // namespace
 
+Tensors made_up_inputs(const Model& model, int64_t batch) {
+  Tensors x;
+  SeedGenerator seed(1);
+  for (const Shape& s : batch_shapes(model, batch)) x.push_back(random::uniform(s, seed));
+  Tensors inputs = model.inputs();
+  for (size_t i = 0; i < x.size(); ++i)
+    if (!is_float(inputs[i].dtype())) x[i] = zeros(x[i].shape(), inputs[i].dtype());
+  return x;
+}
+
 void add_mem(CLI::App& app, Action& action) {
   auto* mem = app.add_subcommand("mem", "Memory: what a model needs, as figures and as a report to look at");
   mem->require_subcommand(1);
@@ -179,6 +178,8 @@ void add_mem(CLI::App& app, Action& action) {
   c->footer("Example:\n  tenure mem plan model.keras --batch 32\n");
   c->callback([=, &action] { action = [=] { return plan(*path, *batch, *training, *text, *json); }; });
 
+  add_inspect(*mem, action);
+
   auto* r = mem->add_subcommand("report", "Run the model and write one HTML file about its memory");
   auto run = std::make_shared<ReportRun>();
   r->add_option("model", run->model, "A .keras file")->required();
@@ -191,20 +192,30 @@ void add_mem(CLI::App& app, Action& action) {
   r->callback([=, &action] { action = [=] { return report(*run); }; });
 }
 
-void add_memcheck(CLI::App& app, Action& action) {
-  auto* c = app.add_subcommand("memcheck", "Does calling this model leak? Exact counts decide");
+void add_memcheck(CLI::App& app, Action& action, const std::vector<std::string>& program) {
+  auto* c = app.add_subcommand("memcheck", "Does calling this model leak, does this program? Exact counts decide");
   auto path = std::make_shared<std::string>(), file = std::make_shared<std::string>();
   auto iters = std::make_shared<int64_t>(160);
   auto json = std::make_shared<bool>(false);
-  c->add_option("model", *path, "A .keras file")->required();
-  c->add_option("--iters", *iters, "Judged calls of each way (growth is confirmed at four times as many)")
+  c->add_option("model", *path, "A .keras file; or, behind --, a program linked with Tenure and its arguments");
+  c->add_option("--iters", *iters, "Judged calls of each way, or ticks of the program (growth is confirmed at four times as many)")
       ->capture_default_str()
       ->check(CLI::Range(40, 1 << 24));
   c->add_option("--json", *file, "Write the verdict to a file; '-' prints it")->expected(0, 1)->default_str("-");
+  auto check = std::make_shared<ProgramCheck>();
+  c->add_option("--warmup", check->warmup, "Ticks of the program before the first that counts")->capture_default_str()->check(CLI::Range(1, 1 << 24));
+  c->add_option("--suppress", check->suppress, "Leaks of the program that are known: lines of 'SIGNATURE YYYY-MM-DD reason', the last day they count");
   c->footer(
-      "Exit code: 0 clean, 1 leak, 2 inconclusive, 3 could not run.\nExample:\n  tenure memcheck model.keras --iters 1000 --json verdict.json\n");
+      "Exit code: 0 clean, 1 leak, 2 inconclusive, 3 could not run.\nExamples:\n  tenure memcheck model.keras --iters 1000 --json verdict.json\n"
+      "  tenure memcheck --suppress known.txt -- ./train --epochs 3\n");
   c->callback([=, &action] {
     bool print = c->count("--json") > 0 && (file->empty() || *file == "-");
+    if (path->empty() == program.empty()) throw CLI::ValidationError("memcheck", "wants a .keras file, or a program behind --");
+    if (!program.empty()) {
+      check->program = program, check->iters = *iters, check->json = print ? "-" : *file;
+      action = [=] { return check_program(*check); };
+      return;
+    }
     action = [=] { return check_model(*path, *iters, print ? "" : *file, print); };
   });
 }

@@ -17,3 +17,7 @@ elseif(NOT TENURE_SANITIZE)
   add_test(NAME report COMMAND ${TENURE_NODE} ${CMAKE_SOURCE_DIR}/tests/browser/report_check.mjs ${CMAKE_BINARY_DIR})
   set_tests_properties(report PROPERTIES LABELS html SKIP_RETURN_CODE 77 TIMEOUT 600)
 endif()
+
+# A program whose ticks `tenure memcheck -- PROGRAM` judges, linked as users link.
+add_executable(ticks_program tests/programs/ticks.cc)
+target_link_libraries(ticks_program PRIVATE tenure)

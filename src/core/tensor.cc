@@ -10,6 +10,7 @@
 #include "core/context.h"
 #include "core/node.h"
 #include "core/variable_body.h"
+#include "memory/objects.h"
 
 namespace tenure {
 
@@ -22,6 +23,18 @@ namespace detail {
 void retain(TensorBody* body) noexcept { body->retain(Counted::kUser); }
 void release(TensorBody* body) noexcept { body->release(Counted::kUser); }
 }  // namespace detail
+
+namespace {
+// Reports below ask here what a tensor sees of its buffer.
+[[maybe_unused]] const bool facts_are_told = [] {
+  memory::tensor_facts = [](const memory::Counted& c) -> memory::TensorFacts {
+    auto& b = static_cast<const TensorBody&>(c);
+    if (!b.concrete()) return {};
+    return {b.spec().bytes(), static_cast<size_t>(b.spec().shape.elements())};
+  };
+  return true;
+}();
+}  // namespace
 
 // ---- TensorBody --------------------------------------------------------------------------------------------------------------
 

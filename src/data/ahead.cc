@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "base/parallel.h"
+#include "memory/lifecycle.h"
 
 namespace tenure::data {
 namespace {
@@ -55,7 +56,7 @@ class Inherited {
   memory::Context context_;
 };
 
-class Ahead final : public Stage {
+class Ahead final : public Stage, public memory::Lifecycle {
  public:
   Ahead(memory::HeldOf<Recipe> recipe, memory::HeldOf<Stage> below, std::string_view name, std::unique_ptr<Producer> producer,
         const AheadLimits& limits)
@@ -67,6 +68,10 @@ class Ahead final : public Stage {
     Stage::trace(v);
     std::lock_guard lock(mutex_);
     for (size_t i = 0; i < slots_.size(); ++i) slots_[i].kept.trace(v, "queue", static_cast<int64_t>(i));
+  }
+  Says says() const override {
+    return {memory::Standing::unknown, fmt::format("a pass under way keeps at most {} elements", limits_.count),
+            "read the pass to its end, or drop its Iterator"};
   }
 
  private:

@@ -3,11 +3,12 @@
 #include <mutex>
 
 #include "data/recipe.h"
+#include "memory/lifecycle.h"
 
 namespace tenure::data {
 namespace {
 
-class CacheRecipe final : public Recipe {
+class CacheRecipe final : public Recipe, public memory::Lifecycle {
  public:
   CacheRecipe(memory::HeldOf<Recipe> below, size_t bytes) : Recipe(std::move(below)), bytes_(bytes) {}
   int64_t cardinality() const override { return below_->cardinality(); }
@@ -17,6 +18,7 @@ class CacheRecipe final : public Recipe {
     std::lock_guard lock(mutex_);
     for (size_t i = 0; i < kept_.size(); ++i) kept_[i].trace(v, "cache", static_cast<int64_t>(i));
   }
+  Says says() const override { return {memory::Standing::expected, fmt::format("cache() keeps a pass of at most {} bytes", bytes_)}; }
   memory::HeldOf<Stage> open(const Opening& opening) const override;
 
   size_t bound() const noexcept { return bytes_; }
@@ -57,7 +59,7 @@ class ReadCache final : public Stage {
   size_t next_ = 0;
 };
 
-class FillCache final : public Stage {
+class FillCache final : public Stage, public memory::Lifecycle {
  public:
   FillCache(memory::HeldOf<Recipe> recipe, memory::HeldOf<Stage> below, const CacheRecipe& cache)
       : Stage(std::move(recipe), std::move(below), "cache"), cache_(cache) {}
@@ -65,6 +67,8 @@ class FillCache final : public Stage {
     Stage::trace(v);
     for (size_t i = 0; i < seen_.size(); ++i) seen_[i].trace(v, "cache", static_cast<int64_t>(i));
   }
+  Says says() const override { return {memory::Standing::expected, fmt::format("a pass fills a cache of at most {} bytes", cache_.bound())}; }
+  std::optional<Filling> filling() const override { return Filling{bytes_, cache_.bound()}; }
 
  private:
   bool step(Batch& out) override {

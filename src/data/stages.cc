@@ -7,6 +7,7 @@
 
 #include "data/ahead.h"
 #include "data/rng.h"
+#include "memory/lifecycle.h"
 
 namespace tenure::data {
 namespace {
@@ -125,13 +126,16 @@ class ShuffleCursor final : public RowCursor {
   Window<int64_t> window_;
 };
 
-class ShuffleStage final : public Stage {
+class ShuffleStage final : public Stage, public memory::Lifecycle {
  public:
   ShuffleStage(HeldOf<Recipe> recipe, HeldOf<Stage> below, int64_t size, Rng rng)
       : Stage(std::move(recipe), std::move(below), "shuffle"), window_(size, rng) {}
   void trace(memory::EdgeVisitor& v) const override {
     Stage::trace(v);
     for (size_t i = 0; i < window_.items().size(); ++i) window_.items()[i].trace(v, "buffer", static_cast<int64_t>(i));
+  }
+  Says says() const override {
+    return {memory::Standing::unknown, "a pass under way keeps what it shuffles", "read the pass to its end, or drop its Iterator"};
   }
 
  private:

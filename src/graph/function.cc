@@ -6,6 +6,7 @@
 
 #include "core/context.h"
 #include "graph/executable.h"
+#include "memory/lifecycle.h"
 
 namespace tenure {
 
@@ -40,7 +41,7 @@ int8_t training_now() {
 
 }  // namespace
 
-class FunctionBody final : public Counted {
+class FunctionBody final : public Counted, public memory::Lifecycle {
  public:
   FunctionBody(detail::FunctionCall f, FunctionOptions o)
       : Counted(memory::Kind::function), f_(std::move(f)), options_(std::move(o)), name_(options_.name) {
@@ -91,6 +92,8 @@ class FunctionBody final : public Counted {
     int64_t i = 0;
     for (auto& e : entries_) v.edge(e.executable.get(), "traces", i++);
   }
+  Says says() const override { return {memory::Standing::expected, fmt::format("it keeps at most {} traces", options_.max_entries)}; }
+  std::optional<Filling> filling() const override { return Filling{entries_.size(), static_cast<size_t>(options_.max_entries)}; }
   std::string describe() const override { return fmt::format("Function {}", options_.name); }
 
  private:

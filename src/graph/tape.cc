@@ -10,12 +10,13 @@
 
 #include "core/context.h"
 #include "core/variable_body.h"
+#include "memory/lifecycle.h"
 
 namespace tenure {
 
 using memory::Counted;
 
-class TapeBody final : public Counted, public TapeRecorder {
+class TapeBody final : public Counted, public TapeRecorder, public memory::Lifecycle {
  public:
   explicit TapeBody(TapeOptions o) : Counted(memory::Kind::tape), options_(o) {}
 
@@ -119,6 +120,15 @@ class TapeBody final : public Counted, public TapeRecorder {
     for (size_t i = 0; i < entries_.size(); ++i)
       for (auto* ends : {&entries_[i].inputs, &entries_[i].outputs})
         for (const End& x : *ends) v.edge(x.saved.get(), "entries", static_cast<int64_t>(i));
+  }
+  Says says() const override {
+    using memory::Standing;
+    const char* fix = "drop the tape after its last gradient()";
+    if (used_ && !options_.persistent) return {Standing::stuck, "gradient() was called, and it is not persistent", "drop the tape"};
+    if (used_ && paused_) return {Standing::stuck, "it is stopped and gradient() was called; it is persistent", fix};
+    if (used_) return {Standing::unknown, "gradient() was called; it is persistent and records on", fix};
+    if (paused_) return {Standing::unknown, "it is stopped and gradient() was not called", "drop the tape, or call gradient(), which frees its entries"};
+    return {Standing::expected, "it is recording"};
   }
   std::string describe() const override {
     return fmt::format("GradientTape{} with {} entries{}", options_.persistent ? " (persistent)" : "", entries_.size(), open_ ? "" : ", closed");

@@ -3,6 +3,8 @@
 #include <cstring>
 #include <iostream>
 
+#include <tenure/inspect.h>
+
 #include "nn/batches.h"
 #include "nn/callback_body.h"
 #include "nn/progress.h"
@@ -55,6 +57,7 @@ Results evaluate_source(LayerBody& model, BatchSource& source, std::optional<int
   Results r = nn::results_of(s);
   callbacks.each([&](CallbackBase& c) { c.on_test_end(r.logs()); });
   progress.finish(done, r.logs());
+  memory::tick("evaluate");
   return r;
 }
 
@@ -82,9 +85,11 @@ class Fit {
       history_.epoch.push_back(epoch);
       for (auto& [name, value] : logs) history_.history[name].push_back(value);
       callbacks_.each([&](CallbackBase& c) { c.on_epoch_end(epoch, logs); });
+      memory::tick("fit.epoch");
       if (ran_out_) break;
     }
     callbacks_.each([&](CallbackBase& c) { c.on_train_end(logs); });
+    memory::tick("fit");
     return std::move(history_);
   }
 
@@ -123,10 +128,12 @@ class Fit {
     if (o_.find_nan && !std::isfinite(nn::run_test(model_, batch).item<double>())) nn::find_nan(model_, batch, true);
     nn::run_train(model_, batch);
     bool draw = progress.due();
-    if (!draw && !callbacks_.wants_batches()) return;
-    Logs logs = nn::results_of(state_).logs();
-    callbacks_.each([&](CallbackBase& c) { c.on_train_batch_end(number, logs); });
-    if (draw) progress.update(number + 1, logs);
+    if (draw || callbacks_.wants_batches()) {
+      Logs logs = nn::results_of(state_).logs();
+      callbacks_.each([&](CallbackBase& c) { c.on_train_batch_end(number, logs); });
+      if (draw) progress.update(number + 1, logs);
+    }
+    memory::tick("fit.batch");
   }
 
   LayerBody& model_;
@@ -283,7 +290,9 @@ Outputs predict_source(LayerBody& model, BatchSource& source, int64_t rows, cons
   check(done > 0, Code::InvalidArgument, "predict: there is no data");
   callbacks.each([](CallbackBase& c) { c.on_predict_end(); });
   progress.finish(done, {});
-  return Outputs(joined.finish(), model.output_names);
+  Tensors whole = joined.finish();
+  memory::tick("predict");
+  return Outputs(std::move(whole), model.output_names);
 }
 
 }  // namespace
@@ -294,7 +303,11 @@ Outputs Model::predict(TensorList x, const PredictOptions& o) const {
   nn::check_rows(data, "predict");
   int64_t rows = data.x[0].shape()[0], size = o.batch_size.value_or(kBatch);
   check(size > 0, Code::InvalidArgument, "predict: expected batch_size > 0, got {}", size);
-  if (rows <= size && o.callbacks.empty() && o.verbose == 0 && !o.steps) return Outputs(nn::run_predict(b, std::move(data.x)), b.output_names);
+  if (rows <= size && o.callbacks.empty() && o.verbose == 0 && !o.steps) {
+    Tensors ys = nn::run_predict(b, std::move(data.x));
+    memory::tick("predict");
+    return Outputs(std::move(ys), b.output_names);
+  }
   return predict_source(b, *nn::array_batches(std::move(data), size, false, 0), rows, o);
 }
 
