@@ -21,3 +21,12 @@ endif()
 # A program whose ticks `tenure memcheck -- PROGRAM` judges, linked as users link.
 add_executable(ticks_program tests/programs/ticks.cc)
 target_link_libraries(ticks_program PRIVATE tenure)
+
+# Exports, each by its real reader; what cannot be had is skipped by name.
+add_test(NAME exports COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/exports_check.py ${CMAKE_BINARY_DIR})
+set_tests_properties(exports PROPERTIES LABELS export TIMEOUT ${TENURE_TEST_TIMEOUT})
+if(TENURE_NODE AND NOT TENURE_SANITIZE)
+  add_test(NAME exports_in_developer_tools COMMAND ${TENURE_NODE} ${CMAKE_SOURCE_DIR}/tests/browser/exports_check.mjs ${CMAKE_BINARY_DIR})
+  # After the report's, which fetches the same playwright-core.
+  set_tests_properties(exports_in_developer_tools PROPERTIES LABELS export SKIP_RETURN_CODE 77 TIMEOUT 600 DEPENDS report)
+endif()

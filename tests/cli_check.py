@@ -54,6 +54,56 @@ with tempfile.TemporaryDirectory() as folder:
         check("mem report into no folder", code == 3 and "report.html" in err, f"{code}: {out}{err}")
     code, out, err = run("memcheck", model, "--iters", 60, "--json", work / "verdict.json")
     check("memcheck", code == 0 and json.loads((work / "verdict.json").read_text())["exit"] == 0, out + err)
+    # Programs judged by their ticks.
+    program = build / "ticks_program"
+    for what, want, words in [(["clean"], 0, []), (["leak"], 1, ["confirmed", "LEAK  sig ", "audit log", ". entries[*]", "fix: bound 'audit log'"]),
+                              (["sawtooth"], 0, []), (["slow", "2000"], 1, ["+0.100", "audit log"]), (["fit"], 0, ["fit.batch"]), (["predict"], 0, ["predict"]),
+                              (["fit-leak"], 1, ["KeepsOutputs", ". outputs[*]", "not confirmed"]), (["filling"], 0, ["FILLING", "Function shapes"]),
+                              (["clean", "30"], 2, ["too few"])]:
+        code, out, err = run("memcheck", "--", program, *what)
+        check(f"memcheck of a program: {what}", code == want and all(w in out for w in words), f"{code}: {out}{err}")
+    code, out, err = run("memcheck", "--iters", 40, "--warmup", 5, "--json", work / "program.json", "--", program, "leak", "200")
+    verdict = json.loads((work / "program.json").read_text())
+    card = verdict["points"][0]["cards"][0]
+    check("verdict as JSON", code == 1 and verdict["exit"] == 1 and verdict["points"][0]["confirmed"] and card["links"][0]["holder"] == "audit log", out + err)
+    signature = card["signature"]
+    code, out, err = run("memcheck", "--json", "--", program, "leak")
+    check("verdict as JSON on standard output", code == 1 and json.loads(out)["points"][0]["cards"][0]["signature"] == signature, out[:300])
+    known = work / "known.txt"
+    for line, want, word in [(f"{signature} 2999-12-31 the log is kept on purpose", 0, "suppressed: the log is kept on purpose"),
+                             (f"{signature} 2020-12-31 was to be mended", 1, "expired on 2020-12-31"), ("deadbeef 2999-12-31 another", 1, "of no use any more"),
+                             (f"{signature} soon no date", 3, "")]:
+        known.write_text("# known leaks\n" + line + "\n")
+        code, out, err = run("memcheck", "--suppress", known, "--", program, "leak")
+        check(f"suppression: {line}", code == want and word in out, f"{code}: {out}{err}")
+    for name, args, word in [("a program that fails", ["memcheck", "--", program, "fail"], "exit code 7"), ("no program", ["memcheck", "--", work / "none"], "none"),
+                             ("a program without Tenure", ["memcheck", "--", "true"], "not linked with Tenure")]:
+        code, out, err = run(*args)
+        check(name, code == 3 and word in err, f"{code}: {out}{err}")
+    # Snapshots.
+    code, out, err = run("mem", "snapshot", model, "-o", work / "a.json")
+    check("mem snapshot", code == 0 and json.loads((work / "a.json").read_text())["tenure_snapshot"] == 1, out + err)
+    code, out, err = run("mem", "why", work / "a.json", "--largest", 100)
+    check("mem why", code == 0 and "Expected: a variable keeps its value" in out and "sig " in out, out + err)
+    code, out, err = run("mem", "why", work / "a.json", "--largest", 1, "--json")
+    first = json.loads(out)[0]
+    code, again, err = run("mem", "why", work / "a.json", "--signature", first["chains"][0]["signature"], "--json")
+    check("mem why by signature", code == 0 and json.loads(again)[0]["id"] == first["id"], again + err)
+    code, out, err = run("mem", "why", model, "--largest", 1)
+    check("mem why of a model has the same signature", code == 0 and first["chains"][0]["signature"] in out, out + err)
+    code, out, err = run("mem", "why", work / "a.json", "--signature", "00000000")
+    check("mem why of nothing", code == 1 and "00000000" in err, out + err)
+    run("mem", "snapshot", model, "--batch", 64, "-o", work / "b.json")
+    code, out, err = run("mem", "diff", work / "a.json", work / "b.json")
+    check("mem diff", code == 0 and "two processes" in out and "/random_uniform" in out, out + err)
+    code, out, err = run("mem", "diff", work / "a.json", work / "b.json", "--fail-if-peak", "+2%")
+    check("mem diff fails on a higher peak", code == 1 and "beyond +2%" in out, out + err)
+    code, out, err = run("mem", "diff", work / "a.json", work / "a.json", "--fail-if-peak", "+2%")
+    check("mem diff of one file", code == 0 and "0 buffers born, 0 died" in out, out + err)
+    code, out, err = run("mem", "audit", work / "a.json")
+    check("mem audit", code == 0 and "every owner reference is explained" in out, out + err)
+    code, out, err = run("mem", "balance", work / "a.json", "--assert-residual", "0.0000001%")
+    check("mem balance", code == 1 and "RSS" in out and "beyond" in out, out + err)
     # Bad input: one clear error, exit code 3, nothing written.
     for name, args, word in [("missing file", ["summary", work / "none.keras"], "none.keras"), ("bad option", ["predict", model], "--inputs"),
                              ("onnx", ["summary", work / "m.onnx"], ".keras"), ("text as model", ["summary", work / "text.keras"], "text.keras")]:

@@ -9,6 +9,7 @@
 
 #include "graph/graph.h"
 #include "graph/plan.h"
+#include "memory/lifecycle.h"
 
 namespace tenure {
 
@@ -31,7 +32,7 @@ struct Instruction {
 };
 
 /// Packed weights of one version of the variables they come from. Immutable once made; calls share it.
-class PackSet final : public memory::Counted {
+class PackSet final : public memory::Counted, public memory::Lifecycle {
  public:
   PackSet() : Counted(memory::Kind::other) {}
   std::vector<memory::HeldOf<memory::Storage>> packed;
@@ -39,6 +40,7 @@ class PackSet final : public memory::Counted {
   std::vector<uint64_t> versions;
   void trace(memory::EdgeVisitor& v) const override;
   std::string describe() const override { return "packed weights"; }
+  Says says() const override { return {memory::Standing::expected, "weights as the kernels want them, of one version"}; }
 };
 
 /// The counted object behind a Function, for those who keep one and name it in trace(); null for an empty handle.

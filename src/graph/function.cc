@@ -6,7 +6,6 @@
 
 #include "core/context.h"
 #include "graph/executable.h"
-#include "memory/lifecycle.h"
 
 namespace tenure {
 

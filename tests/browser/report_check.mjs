@@ -1,26 +1,13 @@
 // The memory report in a real browser: opened headless from a file, every tab clicked, what it shows compared with the data in it and that data with the ledger's.
 // Usage: report_check.mjs BUILD_DIR [REPORT]. Exit code 77 (skipped) where there is no chromium, no npm or no page. Screenshots: BUILD_DIR/report_shots.
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { browserFor } from './browser.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url)), build = resolve(process.argv[2]);
-const skip = (why) => { console.log(`report: skipped, ${why}`); process.exit(77); };
-const find = (...names) => names.flatMap((n) => (process.env.PATH ?? '').split(':').map((d) => join(d, n))).find(existsSync);
-
-const chromium = find('chromium', 'chromium-browser', 'google-chrome');
-if (!chromium) skip('there is no chromium');
-if (!find('npm')) skip('there is no npm');
-const tools = join(build, 'browser');
-if (!existsSync(join(tools, 'node_modules/playwright-core'))) {
-  mkdirSync(tools, { recursive: true });
-  for (const f of ['package.json', 'package-lock.json', '.npmrc']) cpSync(join(here, f), join(tools, f));
-  try {
-    execFileSync('npm', ['ci', '--ignore-scripts', '--loglevel=error'], { cwd: tools, stdio: 'pipe', timeout: 240000 });
-  } catch { skip('npm could not fetch playwright-core'); }
-}
+const { skip, launch } = browserFor('report', build);
 const report = process.argv[3] ? resolve(process.argv[3]) : join(build, 'report_check.html');
 if (!process.argv[3]) {
   try {
@@ -64,8 +51,7 @@ check('the holders retain what is live', roots === data.counts.live_bytes, `${ro
 check('at most 3 MB', statSync(report).size <= 3e6, statSync(report).size);
 
 // ---- the page
-const { chromium: browser } = createRequire(join(tools, 'package.json'))('playwright-core');
-const b = await browser.launch({ executablePath: chromium, args: ['--no-sandbox'] });
+const b = await launch();
 const shots = join(build, 'report_shots');
 mkdirSync(shots, { recursive: true });
 const open = async (colorScheme) => {
