@@ -110,30 +110,56 @@ class LengauerTarjan {
   std::vector<std::pair<uint32_t, uint32_t>> stack_;
 };
 
-// Addresses to indices: open addressing, filled once.
+// Addresses to indices, filled once: a small table of 64 KiB pages, then an entry for each 64 bytes. No two objects begin in the same 64 bytes.
 class Index {
  public:
   explicit Index(const std::vector<Counted*>& objects) {
     size_t size = 16;
-    while (size < objects.size() * 2) size *= 2;
-    mask_ = size - 1;
-    slots_.assign(size, {nullptr, 0});
+    slots_.assign(size, {kNone, 0}), mask_ = size - 1;
     for (uint32_t i = 0; i < objects.size(); ++i) {
-      size_t at = place(objects[i]);
-      while (slots_[at].first) at = (at + 1) & mask_;
-      slots_[at] = {objects[i], i};
+      auto address = reinterpret_cast<uintptr_t>(objects[i]);
+      Page& p = slots_[place(address >> kPageBits)];
+      if (p.number == kNone) {
+        p = {address >> kPageBits, static_cast<uint32_t>(granules_.size())};
+        granules_.resize(granules_.size() + kGranules, kNobody);
+        granules_[p.first + granule(address)] = i;
+        if (++pages_ * 2 > slots_.size()) grow();
+      } else {
+        granules_[p.first + granule(address)] = i;
+      }
     }
   }
   uint32_t of(const Counted* c) const noexcept {
-    for (size_t at = place(c); slots_[at].first; at = (at + 1) & mask_)
-      if (slots_[at].first == c) return slots_[at].second;
-    return kNobody;
+    auto address = reinterpret_cast<uintptr_t>(c);
+    const Page& p = slots_[place(address >> kPageBits)];
+    return p.number == kNone ? kNobody : granules_[p.first + granule(address)];
   }
 
  private:
-  size_t place(const Counted* c) const noexcept { return static_cast<size_t>((reinterpret_cast<uintptr_t>(c) * 0x9E3779B97F4A7C15u) >> 20) & mask_; }
-  std::vector<std::pair<const Counted*, uint32_t>> slots_;
-  size_t mask_ = 0;
+  static constexpr unsigned kPageBits = 16;
+  static constexpr size_t kGranules = size_t{1} << (kPageBits - 6);
+  static constexpr uintptr_t kNone = ~uintptr_t{0};
+  struct Page {
+    uintptr_t number;
+    uint32_t first;
+  };
+  static size_t granule(uintptr_t address) noexcept { return address >> 6 & (kGranules - 1); }
+  // Where the page is, or would be.
+  size_t place(uintptr_t page) const noexcept {
+    size_t at = (page * 0x9E3779B97F4A7C15u >> 20) & mask_;
+    while (slots_[at].number != page && slots_[at].number != kNone) at = (at + 1) & mask_;
+    return at;
+  }
+  void grow() {
+    std::vector<Page> old(slots_.size() * 2, Page{kNone, 0});
+    old.swap(slots_);
+    mask_ = slots_.size() - 1;
+    for (const Page& p : old)
+      if (p.number != kNone) slots_[place(p.number)] = p;
+  }
+  std::vector<Page> slots_;
+  std::vector<uint32_t> granules_;
+  size_t mask_ = 0, pages_ = 0;
 };
 
 class EdgeCollector final : public EdgeVisitor {
@@ -156,7 +182,44 @@ class EdgeCollector final : public EdgeVisitor {
 
 }  // namespace
 
-Dominators dominators(const References& graph) { return LengauerTarjan(graph).run(); }
+// What one reference leads to and what leads nowhere (most buffers) is dominated by its one holder. Taken off, leaf by leaf, before the rest is asked.
+Dominators dominators(const References& g) {
+  size_t n = g.root.size();
+  std::vector<uint32_t> in(n, 0), out(n), holder(n, kNobody), peeled;
+  for (uint32_t v = 0; v < n; ++v) {
+    out[v] = g.start[v + 1] - g.start[v];
+    for (uint32_t e = g.start[v]; e < g.start[v + 1]; ++e) ++in[g.to[e]], holder[g.to[e]] = v;
+  }
+  auto leaf = [&](uint32_t v) { return out[v] == 0 && in[v] == 1 && !g.root[v]; };
+  std::vector<uint32_t> place(n, 0);  // kNobody: peeled; else the place among the rest
+  for (uint32_t v = 0; v < n; ++v)
+    for (uint32_t u = v; place[u] != kNobody && leaf(u); u = holder[u]) {
+      place[u] = kNobody;
+      peeled.push_back(u);
+      --out[holder[u]];
+    }
+  if (peeled.empty()) return LengauerTarjan(g).run();
+  References rest;
+  std::vector<uint32_t> whole;  // by place
+  whole.reserve(n - peeled.size());
+  for (uint32_t v = 0; v < n; ++v)
+    if (place[v] != kNobody) place[v] = static_cast<uint32_t>(whole.size()), whole.push_back(v);
+  rest.start.reserve(whole.size() + 1), rest.to.reserve(g.to.size() - peeled.size()), rest.root.reserve(whole.size());
+  for (uint32_t v : whole) {
+    rest.start.push_back(static_cast<uint32_t>(rest.to.size()));
+    rest.root.push_back(g.root[v]);
+    for (uint32_t e = g.start[v]; e < g.start[v + 1]; ++e)
+      if (place[g.to[e]] != kNobody) rest.to.push_back(place[g.to[e]]);
+  }
+  rest.start.push_back(static_cast<uint32_t>(rest.to.size()));
+  Dominators of_rest = LengauerTarjan(rest).run(), d;
+  d.parent = std::move(holder);
+  for (size_t i = 0; i < whole.size(); ++i) d.parent[whole[i]] = of_rest.parent[i] == kNobody ? kNobody : whole[of_rest.parent[i]];
+  d.order.reserve(n);
+  for (uint32_t v : of_rest.order) d.order.push_back(whole[v]);
+  d.order.insert(d.order.end(), peeled.rbegin(), peeled.rend());
+  return d;
+}
 
 Retained retained_sizes() {
   Retained r;

@@ -20,7 +20,7 @@ struct Dominators {
   std::vector<uint32_t> order;   ///< parents before children
 };
 /// Lengauer and Tarjan, A fast algorithm for finding dominators in a flowgraph (TOPLAS 1979), with path compression: O(m log n), no recursion.
-/// What no root reaches (cycles) is taken as held from outside.
+/// What no root reaches (cycles) is taken as held from outside, first come first, but nothing before its only holder if it leads nowhere itself.
 Dominators dominators(const References& graph);
 
 /// Everything that is alive, and what each retains.
