@@ -63,6 +63,12 @@ int main(int argc, char** argv) {
   // Snapshot: accounts and buffers by birth. Retained: all objects, all references, dominators, retained sizes.
   program.add({"dominators.snapshot_" + suffix, 1, seconds([scene] { memory::snapshot(); })});
   program.add({"dominators.retained_" + suffix, 1, seconds([scene] { memory::retained_sizes(); })});
-  program.add({"dominators.both_" + suffix, 1, seconds([scene] { memory::snapshot(), memory::retained_sizes(); })});
+  // Both, a buffer.
+  program.add({"dominators.each_" + suffix, 1, [scene, n](int64_t) {
+                 const double start = thread_nanoseconds();
+                 memory::snapshot();
+                 memory::retained_sizes();
+                 return (thread_nanoseconds() - start) / static_cast<double>(n);
+               }});
   return program.run();
 }

@@ -20,5 +20,17 @@ int main(int argc, char** argv) {
       memory::HeldOf<memory::Storage> s(memory::Storage::make(bytes));
     }));
   }
+  // The recorder runs for the length of a sample only.
+  program.add({"ledger.recorded_64", 5000, [name](int64_t n) {
+                 memory::record(true, 1 << 16);
+                 const auto start = std::chrono::steady_clock::now();
+                 for (int64_t i = 0; i < n; ++i) {
+                   memory::Enter at(name);
+                   memory::HeldOf<memory::Storage> s(memory::Storage::make(64));
+                 }
+                 const double took = std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start).count();
+                 memory::record(false);
+                 return took / static_cast<double>(n);
+               }});
   return program.run();
 }
