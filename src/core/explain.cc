@@ -2,7 +2,7 @@
 #include <ostream>
 
 #include "core/body.h"
-#include "memory/holders.h"
+#include "memory/objects.h"
 
 namespace tenure::memory {
 
@@ -60,7 +60,7 @@ Explanation explain(const Tensor& t) {
   const TensorBody& b = *t.body();
   Explanation e;
   e.spec = b.spec();
-  HolderGraph g = HolderGraph::gather();
+  ObjectGraph g = ObjectGraph::gather(false);
   const Counted* root = &b;
   if (const Storage* s = b.storage()) {
     root = s;
@@ -70,12 +70,16 @@ Explanation explain(const Tensor& t) {
   }
   e.account = path_of(root->account());
   e.id = root->birth();
-  for (const Counted* c : g.objects)
-    if (c->kind() == Kind::tensor && (c == &b || (b.storage() && static_cast<const TensorBody*>(c)->storage() == b.storage())))
-      e.user_handles += c->users();
-  e.unexplained = root->owners() - std::min<size_t>(root->owners(), g.owner_edges(root));
-  if (root != &b) e.unexplained += b.owners() - std::min<size_t>(b.owners(), g.owner_edges(&b));
-  e.paths = g.paths(root, 8);
+  for (const auto& o : g.objects) {
+    if (o.kind == Kind::tensor && (o.live == &b || (b.storage() && static_cast<const TensorBody*>(o.live)->storage() == b.storage())))
+      e.user_handles += o.live->users();
+    if (o.live == root || o.live == &b) e.unexplained += o.unexplained;
+  }
+  for (const Chain& c : Chains(g, false).of(g.find(root->birth()))) {
+    std::vector<Hop> path;
+    for (size_t i = c.links.size() - 1; i-- > 0;) path.push_back({c.links[i].holder, c.links[i].label, 0});
+    e.paths.push_back(std::move(path));
+  }
   return e;
 }
 
