@@ -15,11 +15,11 @@ LAYERS = {"base": "", "memory": "base", "core": "base memory", "kernels": "base"
           "graph": "base memory core kernels ops", "data": "base memory core kernels files ops graph", "nn": "base memory core files ops graph data",
           "io": "base memory core files ops graph data nn", "cli": "base memory core files ops graph data nn io"}
 # Public header -> the folder that defines what it declares. A new one is entered here.
-PUBLIC = {"export": "base", "error": "base", "dtype": "base", "memory": "memory", "inspect": "memory", "tensor": "core", "variable": "core", "op": "core", "fields": "core", "ops": "ops", "convolution": "ops",
+PUBLIC = {"export": "base", "error": "base", "dtype": "base", "memory": "memory", "moment": "memory", "tensor": "core", "variable": "core", "op": "core", "fields": "core", "ops": "ops", "convolution": "ops",
           "random": "ops", "tape": "graph", "function": "graph", "data": "data", "layer": "nn", "layers": "nn", "layer_values": "nn", "layers_shape": "nn", "layers_regularization": "nn", "layers_convolution": "nn", "layers_pooling": "nn",
           "layers_normalization": "nn", "layers_images": "nn", "model": "nn", "train": "nn", "losses": "nn",
 "recurrent": "nn", "attention": "nn",           "optimizers": "nn", "metrics": "nn", "callbacks": "nn", "initializers": "nn", "saving": "io", "arrays": "data", "version": "base", "tenure": "cli", "gtest": "cli"}
-INCLUDES_AS = {"memory": "core", "inspect": "core"}  # memory.h speaks of tensors (explain, keep): core defines that part
+INCLUDES_AS = {"memory": "core", "moment": "core"}  # memory.h speaks of tensors (explain, keep): core defines that part
 INSIDE = set(LAYERS)
 THIRD = [(r"fmt/", INSIDE), (r"nlohmann/", {"graph", "nn", "io", "cli"}), (r"hwy/", {"kernels"}), (r"(unsupported/)?Eigen/", {"kernels"}), (r"(oneapi/|dnnl)", {"kernels"}),
          (r"omp\.h", {"base", "kernels"}), (r"(zip|zlib|hdf5|H5\w*|hdf5_hl)\.h", {"files"}), (r"(turbojpeg|jpeglib|png)\.h", {"data"}), (r"CLI/", {"cli"}),

@@ -10,7 +10,7 @@
 #include <tenure/error.h>
 #include <tenure/function.h>
 #include <tenure/initializers.h>
-#include <tenure/inspect.h>
+#include <tenure/moment.h>
 #include <tenure/layer.h>
 #include <tenure/layers.h>
 #include <tenure/losses.h>

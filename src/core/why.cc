@@ -1,5 +1,5 @@
 // memory::why: the tensor's side of it.
-#include <tenure/inspect.h>
+#include <tenure/moment.h>
 
 #include "core/body.h"
 #include "memory/objects.h"

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include <tenure/function.h>
-#include <tenure/inspect.h>
+#include <tenure/moment.h>
 #include <tenure/ops.h>
 #include <tenure/tape.h>
 

@@ -4,7 +4,7 @@
 #include <functional>
 #include <vector>
 
-#include <tenure/inspect.h>
+#include <tenure/moment.h>
 
 #include "memory/ledger.h"
 

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include <tenure/inspect.h>
+#include <tenure/moment.h>
 
 namespace tenure::memory {
 

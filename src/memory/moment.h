@@ -1,7 +1,7 @@
 // What a Moment holds.
 #pragma once
 
-#include <tenure/inspect.h>
+#include <tenure/moment.h>
 
 #include "memory/ledger_totals.h"
 #include "memory/objects.h"

@@ -3,7 +3,7 @@
 //   TENURE_MEMCHECK_ITERS, _WARMUP ticks judged at first (160) and left out before (20), of each point
 // Exact counts decide: totals by kind and in bytes, account by account for the name. A point is judged after `iters` ticks and whenever their number has
 // doubled; who holds what grew is asked at those moments, while it lives. A growth that is seen is confirmed at four times as many ticks.
-#include <tenure/inspect.h>
+#include <tenure/moment.h>
 
 #include <unistd.h>
 

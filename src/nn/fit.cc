@@ -3,7 +3,7 @@
 #include <cstring>
 #include <iostream>
 
-#include <tenure/inspect.h>
+#include <tenure/moment.h>
 
 #include "nn/batches.h"
 #include "nn/callback_body.h"
