@@ -8,6 +8,11 @@ if(NOT TENURE_SANITIZE)
 endif()
 add_test(NAME cli COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/cli_check.py ${CMAKE_BINARY_DIR})
 set_tests_properties(cli PROPERTIES TIMEOUT ${TENURE_TEST_TIMEOUT})
+# Files of whole networks that the real Keras makes on demand; skipped where it is not there.
+if(NOT TENURE_SANITIZE)
+  add_test(NAME applications COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/applications_check.py ${CMAKE_BINARY_DIR})
+  set_tests_properties(applications PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 900)
+endif()
 
 # The report in a real browser; skipped, with the reason, where there is no chromium or npm.
 find_program(TENURE_NODE node)
