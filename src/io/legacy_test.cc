@@ -6,8 +6,6 @@
 namespace tenure::io {
 namespace {
 
-using files::have;
-using files::sample;
 using files::Scratch;
 
 class LegacyFiles : public testing::TestWithParam<std::pair<const char*, const char*>> {};
@@ -21,17 +19,6 @@ INSTANTIATE_TEST_SUITE_P(All, LegacyFiles,
                                          std::pair("legacy_k2_trained.h5", "legacy_k2_trained_io.npz"),
                                          std::pair("legacy_k2_trained.keras", "legacy_k2_trained_io.npz"),
                                          std::pair("legacy_k3_trained.h5", "legacy_k3_trained_io.npz")));
-
-class LegacySamples : public testing::TestWithParam<std::pair<const char*, const char*>> {};
-TEST_P(LegacySamples, GiveTheOutputsThatKerasRecorded) {
-  auto [file, io] = GetParam();
-  if (!have(sample(file))) GTEST_SKIP() << "the shared samples are not here";
-  VerifyReport r = verify(load_model(sample(file)), sample(io));
-  EXPECT_TRUE(r.ok()) << file << "\n" << r.text();
-}
-INSTANTIATE_TEST_SUITE_P(All, LegacySamples,
-                         testing::Values(std::pair("legacy_k3.h5", "legacy_k3.io.npz"), std::pair("k2_seq.h5", "k2_seq.io.npz"),
-                                         std::pair("k2_func.h5", "k2_func.io.npz"), std::pair("k2_mha.h5", "k2_mha.io.npz")));
 
 // The optimizer's state came along: the next step leads where Keras' next step led.
 class LegacyTraining : public testing::TestWithParam<std::pair<const char*, const char*>> {};
@@ -146,12 +133,6 @@ TEST(Shards, ThatLeadElsewhereOrAreMissingAreRefused) {
     files::put(scratch / "m.weights.json", text);
     EXPECT_THROW(load_weights(m, scratch / "m.weights.json"), Error) << text;
   }
-}
-
-TEST(Shards, OfTheSharedSampleAreRead) {
-  if (!have(sample("shard.weights.json"))) GTEST_SKIP() << "the shared samples are not here";
-  Sequential m{{layers::InputLayer{.shape = {40}}, layers::Dense{.units = 50}, layers::Dense{.units = 50}, layers::Dense{.units = 2}}};
-  EXPECT_EQ(load_weights(m, sample("shard.weights.json")).loaded, 6u);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // Files that Keras wrote, loaded and compared with what Keras computed.
 #include "io/test_models.h"
+#include "sanitizer.h"
 
 namespace tenure::io {
 namespace {
@@ -20,22 +21,9 @@ TEST_P(ReferenceFiles, GiveTheOutputsThatKerasRecorded) {
 }
 INSTANTIATE_TEST_SUITE_P(All, ReferenceFiles, testing::Values("cnn", "functional_zoo", "io_ops", "io_structures", "io_outputs", "io_sequential"));
 
-class SharedSamples : public testing::TestWithParam<const char*> {};
-TEST_P(SharedSamples, GiveTheOutputsThatKerasRecorded) {
-  const std::string path = sample(std::string(GetParam()) + ".keras");
-  if (!have(path)) GTEST_SKIP() << "the shared samples are not here";
-  expect_verified(path, sample(std::string(GetParam()) + ".io.npz"));
-}
-INSTANTIATE_TEST_SUITE_P(All, SharedSamples,
-                         testing::Values("seq_mlp", "resume", "func_graph", "nested", "cnn_a", "cnn_b", "rnn_mask", "rnn_gru", "attention_mha",
-                                         "attention_causal", "attention_more", "old_3_3_3", "k2_func_v3"));
-
 TEST(Load, ReadsBfloat16AndFloat16Weights) {
   if (!have(sample("lowprec.keras"))) GTEST_SKIP() << "the shared samples are not here";
   Model m = load_model(sample("lowprec.keras"));
-  // Two layers round to 8 bits of mantissa on the way: the outputs agree to that.
-  VerifyReport r = verify(m, sample("lowprec.io.npz"), {.tolerance = 2e-2});
-  EXPECT_TRUE(r.ok()) << r.text();
   EXPECT_EQ(m.weights()[0].dtype(), bfloat16);
   EXPECT_EQ(m.weights()[2].dtype(), float32);
   EXPECT_EQ(m.weights()[4].dtype(), float16);
@@ -146,7 +134,7 @@ TEST(Load, CompilesLossesAndMetricsByOutputName) {
 
 TEST(Load, WithoutCompileTheModelIsNotCompiled) { EXPECT_FALSE(load_model(reference("cnn.keras"), {.compile = false}).compiled()); }
 
-TEST(Load, TwoHundredLoadPredictDropCyclesLeaveNothing) {
+TEST(Load, AThousandLoadPredictDropCyclesLeaveNothing) {
   const Tensors x = recorded(reference("cnn_io.npz"), "in_");
   auto cycle = [&] {
     Model m = load_model(reference("cnn.keras"));
@@ -154,11 +142,12 @@ TEST(Load, TwoHundredLoadPredictDropCyclesLeaveNothing) {
   };
   for (int i = 0; i < 20; ++i) cycle();
   const memory::Now before = memory::now();
-  for (int i = 0; i < 200; ++i) cycle();
+  for (int i = 0; i < (kSanitized ? 100 : 1000); ++i) cycle();
   const memory::Now after = memory::now();
   EXPECT_EQ(after.objects, before.objects);
   EXPECT_EQ(after.live_bytes, before.live_bytes);
   EXPECT_EQ(after.buffers, before.buffers);
+  EXPECT_EQ(after.live_bytes, x[0].spec().bytes());
 }
 
 TEST(Load, TheWeightsLiveOnceAndTheFileNotAtAll) {
