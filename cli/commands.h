@@ -20,7 +20,7 @@ void add_summary(CLI::App& app, Action& action);
 void add_verify(CLI::App& app, Action& action);
 void add_mem(CLI::App& app, Action& action);
 /// why, diff, audit, balance, snapshot, export: under `mem`.
-void add_inspect(CLI::App& mem, Action& action);
+void add_moments(CLI::App& mem, Action& action);
 /// `program`: what stood behind `--` on the command line.
 void add_memcheck(CLI::App& app, Action& action, const std::vector<std::string>& program);
 void add_lists(CLI::App& app, Action& action);

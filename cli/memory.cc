@@ -178,7 +178,7 @@ void add_mem(CLI::App& app, Action& action) {
   c->footer("Example:\n  tenure mem plan model.keras --batch 32\n");
   c->callback([=, &action] { action = [=] { return plan(*path, *batch, *training, *text, *json); }; });
 
-  add_inspect(*mem, action);
+  add_moments(*mem, action);
 
   auto* r = mem->add_subcommand("report", "Run the model and write one HTML file about its memory");
   auto run = std::make_shared<ReportRun>();

@@ -119,7 +119,7 @@ int export_as(const std::string& source, const std::string& format, const std::s
 
 }  // namespace
 
-void add_inspect(CLI::App& mem, Action& action) {
+void add_moments(CLI::App& mem, Action& action) {
   const char* source_help = "A snapshot (.json, of memory::write_snapshot()), or a .keras file, which is then called for it";
   auto* w = mem.add_subcommand("why", "Why is it alive: chains of holders, what is wrong with them, the way out");
   auto q = std::make_shared<WhyQuestion>();
