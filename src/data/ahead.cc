@@ -13,6 +13,7 @@
 
 #include "base/parallel.h"
 #include "memory/lifecycle.h"
+#include "memory/living.h"
 
 namespace tenure::data {
 namespace {
@@ -60,7 +61,10 @@ class Ahead final : public Stage, public memory::Lifecycle {
  public:
   Ahead(memory::HeldOf<Recipe> recipe, memory::HeldOf<Stage> below, std::string_view name, std::unique_ptr<Producer> producer,
         const AheadLimits& limits)
-      : Stage(std::move(recipe), std::move(below), name), producer_(std::move(producer)), limits_(limits), inherited_(at_) {}
+      : Stage(std::move(recipe), std::move(below), name), producer_(std::move(producer)), limits_(limits), inherited_(at_) {
+    [[maybe_unused]] static const bool known = (memory::add_reclaimer("prefetch depth", run_less_ahead), true);
+    memory::Living<Ahead>::add(this);
+  }
 
   int64_t skipped() const noexcept override { return skipped_.load(std::memory_order_relaxed) + Stage::skipped(); }
 
@@ -82,6 +86,7 @@ class Ahead final : public Stage, public memory::Lifecycle {
   };
 
   ~Ahead() override {
+    memory::Living<Ahead>::remove(this);
     {
       std::lock_guard lock(mutex_);
       stop_ = true;
@@ -101,11 +106,20 @@ class Ahead final : public Stage, public memory::Lifecycle {
       ++first_;
       bytes_ -= s.kept.bytes();
       out = s.kept.take();
-      space_.notify_one();
+      space_.notify_all();
       if (s.error) std::rethrow_exception(s.error);
       if (!s.left_out) return true;
       skipped_.fetch_add(1, std::memory_order_relaxed);
     }
+  }
+
+  // A budget is short: every queue runs half as far ahead from now on. What is in it belongs to the consumer, so no byte is won at once.
+  static size_t run_less_ahead(size_t) {
+    memory::Living<Ahead>::each([](Ahead& a) {
+      std::unique_lock lock(a.mutex_, std::try_to_lock);
+      if (lock) a.limits_.count = std::max<size_t>(1, a.limits_.count / 2);
+    });
+    return 0;
   }
 
   void start() {
@@ -163,12 +177,29 @@ class Ahead final : public Stage, public memory::Lifecycle {
     Batch out;
     if (!error) {
       try {
-        made = producer_->work(job, out);
+        made = work(job, out, number);
       } catch (...) { error = std::current_exception(); }
     }
     job = {};
     finish(number, made, std::move(out), std::move(error));
     return true;
+  }
+
+  // An element that is made from its row alone can be made again: where memory is refused while others wait in front of it, it waits until
+  // they were taken and tries once more.
+  bool work(Producer::Job& job, Batch& out, uint64_t number) {
+    bool again = job.in.x.empty();
+    try {
+      return producer_->work(job, out);
+    } catch (const Error& e) {
+      if (!again || e.code() != Code::OutOfMemory) throw;
+      std::unique_lock lock(mutex_);
+      if (first_ == number) throw;
+      space_.wait(lock, [&] { return stop_ || first_ == number; });
+      if (stop_) throw;
+    }
+    out = {};
+    return producer_->work(job, out);
   }
 
   void finish(uint64_t number, bool made, Batch out, std::exception_ptr error) noexcept {
@@ -187,7 +218,7 @@ class Ahead final : public Stage, public memory::Lifecycle {
     s.done = true;
     --running_;
     ready_.notify_one();
-    space_.notify_one();
+    space_.notify_all();
   }
 
   std::unique_ptr<Producer> producer_;

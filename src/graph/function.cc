@@ -6,6 +6,7 @@
 
 #include "core/context.h"
 #include "graph/executable.h"
+#include "memory/living.h"
 
 namespace tenure {
 
@@ -45,6 +46,8 @@ class FunctionBody final : public Counted, public memory::Lifecycle {
   FunctionBody(detail::FunctionCall f, FunctionOptions o)
       : Counted(memory::Kind::function), f_(std::move(f)), options_(std::move(o)), name_(options_.name) {
     check(options_.max_entries >= 1, Code::InvalidArgument, "Function {}: expected max_entries >= 1, got {}", options_.name, options_.max_entries);
+    [[maybe_unused]] static const bool known = (memory::add_reclaimer("old traces", drop_old_traces), true);
+    memory::Living<FunctionBody>::add(this);
   }
 
   Tensors call(Tensors args, const std::vector<std::string>& statics, const void* const* values) {
@@ -100,7 +103,21 @@ class FunctionBody final : public Counted, public memory::Lifecycle {
     Signature signature;
     memory::HeldOf<Executable> executable;
   };
-  ~FunctionBody() override = default;
+  ~FunctionBody() override { memory::Living<FunctionBody>::remove(this); }
+
+  // A budget is short: every Function that no other thread is tracing keeps the trace it used last. Bytes won: constants and packed weights.
+  static size_t drop_old_traces(size_t) {
+    size_t before = memory::totals().capacity_bytes;
+    {
+      std::list<Entry> gone;
+      memory::Living<FunctionBody>::each([&](FunctionBody& f) {
+        std::unique_lock lock(f.mutex_, std::try_to_lock);
+        if (lock && f.entries_.size() > 1) gone.splice(gone.end(), f.entries_, std::next(f.entries_.begin()), f.entries_.end());
+      });
+    }
+    size_t after = memory::totals().capacity_bytes;
+    return before > after ? before - after : 0;
+  }
 
   static Plan plan_of(const Entry& e) {
     Plan p = e.executable->plan();

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "memory/fail_nth.h"
 #include "memory/fork.h"
 #include "memory/ledger_table.h"
 #include "memory/record.h"
@@ -96,12 +97,14 @@ void register_thread() {
       if (t->recent != &detail::nothing_recent) delete std::exchange(t->recent, &detail::nothing_recent);
       std::lock_guard lock(registered().mutex);
       std::erase(registered().threads, t);
+      registered().count = static_cast<int64_t>(registered().threads.size());
     });
     return k;
   }();
   {
     std::lock_guard lock(registered().mutex);
     registered().threads.push_back(&thread_state);
+    registered().count = static_cast<int64_t>(registered().threads.size());
     thread_state.token = registered().next_token++;
   }
   pthread_setspecific(key, &thread_state);
@@ -297,6 +300,7 @@ void fork_ledger(Fork when) noexcept {
   for (auto* s : registered().threads)
     if (s != &thread_state) publish(*s);
   registered().threads.assign(thread_state.token ? 1 : 0, &thread_state);
+  registered().count = static_cast<int64_t>(registered().threads.size());
 }
 
 Context Context::current() noexcept { return {thread_state.account, thread_state.category, thread_state.budget}; }
@@ -343,7 +347,7 @@ bool add_within(std::atomic<int64_t>& count, int64_t bytes, int64_t limit, int64
   return true;
 }
 
-// Asks everybody who can give memory back; bytes won. Not from within such a call.
+// Asks one after another who can give memory back, until `wanted` bytes are won; tells the log of each step. Not from within such a call.
 size_t reclaim(size_t wanted) {
   static thread_local bool reclaiming = false;
   if (std::exchange(reclaiming, true)) return 0;
@@ -353,15 +357,51 @@ size_t reclaim(size_t wanted) {
     ladder = table().reclaimers;
   }
   size_t won = 0;
+  Tried& told = detail::tried();
+  told.length = 0;
   for (auto& [name, r] : ladder) {
     size_t freed = r(wanted);
     won += freed;
     record_rare(NoteKind::reclaimed, freed, table().limit.load(), table().capacity.load(), [&, n = name] { return n; });
+    log(fmt::format("memory budget: {} bytes are wanted; {} gave back {}", wanted, name, freed));
+    auto end = fmt::format_to_n(told.text + told.length, sizeof told.text - told.length, "{}{} {} bytes", told.length ? ", " : "", name, freed);
+    told.length = std::min(sizeof told.text, told.length + end.size);
+    if (won >= wanted) break;
   }
   reclaiming = false;
   return won;
 }
+
+// Within the process' limit. Rounded bytes that a thread has not added to the total are less than kBatch of them, so that far from the
+// limit nobody is asked; near it they are summed.
+bool charge_process(Table& t, int64_t cap, int64_t limit, int64_t& in_use) {
+  if (fail_countdown.load(std::memory_order_relaxed) > 0 && fail_countdown.fetch_sub(1) == 1) {
+    in_use = t.capacity.load(std::memory_order_relaxed) + unpublished_capacity();
+    return false;
+  }
+  if (add_within(t.capacity, cap, limit - registered().count.load(std::memory_order_relaxed) * kBatch, in_use)) return true;
+  int64_t pending = unpublished_capacity();
+  bool fits = add_within(t.capacity, cap, limit - pending, in_use);
+  in_use += pending;
+  return fits;
+}
+constexpr int64_t kFailing = INT64_MAX / 4;  // the limit while an allocation is to fail
 }  // namespace
+
+std::atomic<int64_t> detail::fail_countdown{0};
+Tried& detail::tried() noexcept {
+  static thread_local constinit Tried t{};
+  return t;
+}
+
+void testing::fail_nth(int64_t n) noexcept {
+  fail_countdown = n;
+  table().limit = kFailing;
+}
+bool testing::failed_and_reset() noexcept {
+  table().limit = 0;
+  return fail_countdown.exchange(0) <= 0;
+}
 
 namespace {
 
@@ -424,15 +464,16 @@ AccountId charge_fully(AccountId account, size_t bytes, size_t capacity, BudgetN
   for (BudgetNode* b = budget; b; b = b->parent)
     if (!add_within(b->used, cap, b->limit, in_use)) {
       undo(b);
+      if (reclaim(static_cast<size_t>(in_use + cap - b->limit))) return charge(account, bytes, capacity, budget);
       refuse(capacity, b->limit, in_use, "this scope");
     }
   int64_t limit = t.limit.load(std::memory_order_relaxed);
   if (limit) [[unlikely]] {
-    int64_t pending = unpublished_capacity();
-    if (!add_within(t.capacity, cap, limit - pending, in_use)) {
+    if (!charge_process(t, cap, limit, in_use)) {
       undo(nullptr);
-      if (reclaim(capacity)) return charge_fully(account, bytes, capacity, budget);
-      refuse(capacity, limit, in_use + pending, "the process");
+      if (limit == kFailing) refuse(capacity, in_use, in_use, "a test");
+      if (reclaim(static_cast<size_t>(in_use + cap - limit))) return charge_fully(account, bytes, capacity, budget);
+      refuse(capacity, limit, in_use, "the process");
     }
   }
   if (budget) budget->retain();

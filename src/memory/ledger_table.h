@@ -104,6 +104,7 @@ Table& table() noexcept;
 /// Threads with an unpublished delta, so that totals are exact.
 struct Registered {
   std::mutex mutex;
+  std::atomic<int64_t> count{0};  // of threads
   std::vector<detail::ThreadState*> threads;
   uint32_t next_token = 1;
 };
@@ -114,5 +115,15 @@ void record_peak(Table& t, int64_t peak);
 /// Rounded bytes that threads have not added to the process total.
 int64_t unpublished_capacity();
 std::string path_locked(Table& t, AccountId id);
+
+/// What the last reclaim of this thread tried and won, for the refusal that follows: "old traces 4096 bytes". Trivially destructible.
+struct Tried {
+  char text[384];
+  size_t length;
+};
+Tried& tried() noexcept;
+
+/// > 0: so many charges from now the budget refuses once (memory/fail_nth.h).
+extern std::atomic<int64_t> fail_countdown;
 
 }  // namespace tenure::memory::detail

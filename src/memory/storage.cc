@@ -27,6 +27,7 @@ Storage* Storage::make(size_t bytes, AccountId account, Category category) {
   budget = nullptr;
 #endif
   void* data = bytes ? pool_take(size) : nothing;
+  if (!data && pool_trim() > 0) data = pool_take(size);  // free blocks of other sizes go back first
   if (!data) {
 #if TENURE_LEDGER
     discharge(account, bytes, capacity, budget);
