@@ -65,10 +65,9 @@ fuzz: build/.setup-tools build/fuzz/.configured ## Each fuzzer for SECONDS_EACH=
 	cmake -S . -B build/fuzz -DFUZZ_SECONDS=$(SECONDS_EACH) >/dev/null
 	$(call build,fuzz,fuzz)
 
-soak: build/release/.configured ## Long loops with exact counts and a verdict on RSS. MINUTES=10
-	$(call build,release,system_test)
-	@build/release/system_test --gtest_list_tests --gtest_filter='*Soak*' | grep -q . || { echo 'soak: no soak test was built' >&2; exit 1; }
-	TENURE_SOAK_MINUTES=$${MINUTES:-10} build/release/system_test --gtest_filter='*Soak*'
+soak: build/release/.configured ## Mixed work for an hour with exact counts and a verdict on RSS. MINUTES=60
+	$(call build,release,soak_test)
+	TENURE_SOAK_MINUTES=$${MINUTES:-60} build/release/soak_test
 
 lint: build/.setup-tools build/clang/.configured ## Format, layer rules, clang-tidy on changed files (LINT=all: on all, BASE=<commit>: since then)
 	python3 tools/check_layers.py

@@ -1,0 +1,111 @@
+// Soak: predict, fit, load and drop, from several threads at once, under a budget that also refuses. Exact counts must come back to the same
+// numbers after every round; RSS is judged as a witness: it fails only where its whole 95 % interval lies above 64 bytes a round.
+// TENURE_SOAK_MINUTES (2) tells for how long.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <thread>
+
+#include <tenure/tenure.h>
+
+#include "sanitizer.h"
+
+namespace tenure {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double minutes() {
+  const char* text = std::getenv("TENURE_SOAK_MINUTES");
+  double m = text ? std::atof(text) : 0;
+  return m > 0 ? m : 2;
+}
+
+Model pictures() {
+  Model model = Sequential({layers::InputLayer{.shape = {8, 8, 1}}, layers::Conv2D{.filters = 4, .kernel_size = 3, .padding = "same"},
+                            layers::BatchNormalization{}, layers::ReLU{}, layers::MaxPooling2D{}, layers::Flatten{}, layers::Dropout{.rate = 0.2},
+                            layers::Dense{.units = 3}});
+  model.compile({.optimizer = "adam", .loss = losses::SparseCategoricalCrossentropy{.from_logits = true}, .metrics = {"accuracy"}});
+  return model;
+}
+
+// One round: all the work, then nothing of it left.
+class Rounds {
+ public:
+  Rounds() : served_(pictures()), trained_(pictures()), archive_(model_bytes(served_)) {
+    SeedGenerator seed(1);
+    x_ = random::normal({64, 8, 8, 1}, seed), y_ = random::randint({64}, seed, 0, 3);
+  }
+  void operator()() {
+    std::thread a([&] { serve(); }), b([&] { serve(); });
+    fit();
+    load();
+    search();
+    be_refused();
+    a.join(), b.join();
+    ++round_;
+  }
+  int64_t refused() const { return refused_; }
+
+ private:
+  void serve() {
+    for (int64_t n : {1, 16, 64}) served_.predict(slice_axis(x_, 0, 0, n), {.batch_size = 16});
+    served_(slice_axis(x_, 0, 0, 4));
+  }
+  void fit() {
+    Dataset rows = data::arrays(x_, y_).shuffle(64, static_cast<uint64_t>(round_)).batch(16).prefetch(2);
+    trained_.fit(rows, {.verbose = 0});
+    GradientTape tape;
+    Variables weights = trained_.trainable_variables();
+    tape.gradient(mean(square(Tensor(trained_(slice_axis(x_, 0, 0, 4))))), weights);
+  }
+  void load() {
+    Model fresh = load_model(archive_);
+    fresh.predict_on_batch(x_);
+  }
+  void search() {
+    Tensor in = Input({.shape = {8, 8, 1}});
+    Tensor out = layers::Dense{.units = 3}(layers::Flatten{}(in));
+    Model candidate({in, out});
+    candidate.compile({.optimizer = "sgd", .loss = losses::SparseCategoricalCrossentropy{.from_logits = true}});
+    candidate.train_on_batch(x_, y_);
+  }
+  void be_refused() {
+    try {
+      zeros({64 << 20});
+    } catch (const Error& e) { refused_ += e.code() == Code::OutOfMemory; }
+  }
+
+  Model served_, trained_;
+  std::vector<std::byte> archive_;
+  Tensor x_, y_;
+  int64_t round_ = 0, refused_ = 0;
+};
+
+TEST(Soak, MixedWorkUnderABudgetLeavesExactCountsFlat) {
+  Rounds round;
+  memory::set_budget(memory::now().in_use_bytes + 64_MiB);
+  struct NoBudget {
+    ~NoBudget() { memory::set_budget(0); }
+  } no_budget;
+  for (int i = 0; i < 20; ++i) round();
+  auto start = Clock::now();
+  for (int i = 0; i < 10; ++i) round();
+  double seconds = std::chrono::duration<double>(Clock::now() - start).count() / 10;
+  auto calls = std::max<int64_t>(16, static_cast<int64_t>(minutes() * 60 / std::max(seconds, 1e-6)));
+  memory::Steadiness s = memory::steadiness([&] { round(); }, {.calls = calls, .warmup = 5, .rss = true});
+  std::printf("%s  %lld refusals, peak %zu bytes, budget %zu\n", s.text().c_str(), static_cast<long long>(round.refused()), memory::peak().bytes,
+              memory::budget());
+  EXPECT_EQ(s.verdict, memory::Verdict::clean) << s.text();
+  EXPECT_EQ(s.after.live_bytes, s.before.live_bytes);
+  EXPECT_EQ(s.after.buffers, s.before.buffers);
+  EXPECT_EQ(s.after.objects, s.before.objects);
+  EXPECT_EQ(round.refused(), 20 + 10 + 5 + s.calls) << "every round is refused once";
+  EXPECT_LE(memory::now().in_use_bytes, memory::budget());
+  if (!kSanitized && s.rss_conclusive) EXPECT_LE(s.rss_slope_high, 64) << "RSS grows, bytes a round";
+  EXPECT_TRUE(memory::audit().ok()) << memory::audit().text();
+}
+
+}  // namespace
+}  // namespace tenure
