@@ -1,7 +1,9 @@
 #include "graph/plan.h"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
+#include <random>
 #include <set>
 
 #include <fmt/format.h>
@@ -11,25 +13,54 @@ namespace {
 
 size_t rounded(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
-size_t place_in(std::vector<Placed>& buffers, const std::vector<size_t>& order) {
-  std::vector<size_t> done;  // by offset
+// What has a place already, by offset; together in memory, since every newcomer looks at all of them.
+struct Taken {
+  size_t offset, end;
+  int32_t first, last;
+};
+
+// Best fit in the given order: a newcomer takes the smallest gap between those that live when it does. Writes offsets[i] for buffer i. Gives up
+// with SIZE_MAX once `limit` bytes would be reached.
+size_t place_in(const std::vector<Placed>& buffers, const std::vector<size_t>& order, size_t limit, std::vector<size_t>& offsets,
+                std::vector<Taken>& taken) {
+  taken.clear();
   size_t arena = 0;
   for (size_t i : order) {
-    Placed& b = buffers[i];
+    const Placed& b = buffers[i];
     size_t need = rounded(b.bytes);
     size_t best = SIZE_MAX, best_gap = SIZE_MAX, at = 0;
-    for (size_t j : done) {
-      const Placed& o = buffers[j];
+    for (const Taken& o : taken) {
       if (o.last < b.first || o.first > b.last) continue;
       if (o.offset >= at + need && o.offset - at < best_gap) best = at, best_gap = o.offset - at;
-      at = std::max(at, o.offset + rounded(o.bytes));
+      at = std::max(at, o.end);
     }
-    b.offset = best != SIZE_MAX ? best : at;
-    arena = std::max(arena, b.offset + need);
-    done.insert(std::upper_bound(done.begin(), done.end(), b.offset, [&](size_t off, size_t j) { return off < buffers[j].offset; }), i);
+    size_t offset = best != SIZE_MAX ? best : at;
+    arena = std::max(arena, offset + need);
+    if (arena >= limit) return SIZE_MAX;
+    offsets[i] = offset;
+    auto where = std::upper_bound(taken.begin(), taken.end(), offset, [](size_t off, const Taken& o) { return off < o.offset; });
+    taken.insert(where, {offset, offset + need, b.first, b.last});
   }
   return arena;
 }
+
+// A moment at which the most bytes live.
+int32_t fullest_of(const std::vector<Placed>& buffers) {
+  std::vector<std::pair<int32_t, int64_t>> events;
+  for (const Placed& b : buffers) {
+    events.emplace_back(b.first, static_cast<int64_t>(rounded(b.bytes)));
+    events.emplace_back(b.last + 1, -static_cast<int64_t>(rounded(b.bytes)));
+  }
+  std::sort(events.begin(), events.end());
+  int64_t live = 0, most = 0;
+  int32_t when = 0;
+  for (auto& [t, d] : events)
+    if ((live += d) > most) most = live, when = t;
+  return when;
+}
+
+// Checks that all trials together may cost: some 20 ms.
+constexpr size_t kWork = 6'000'000;
 
 }  // namespace
 
@@ -46,24 +77,68 @@ size_t lower_bound_of(const std::vector<Placed>& buffers) {
 }
 
 size_t place(std::vector<Placed>& buffers) {
-  size_t bound = lower_bound_of(buffers);
-  std::vector<size_t> order(buffers.size());
-  std::vector<Placed> best;
-  size_t best_size = SIZE_MAX;
+  if (buffers.empty()) return 0;
+  const size_t bound = lower_bound_of(buffers), n = buffers.size();
+  std::vector<size_t> order(n), best_order, offsets(n), best_offsets;
+  std::vector<Taken> taken;
+  taken.reserve(n);
+  size_t best = SIZE_MAX;
+  auto attempt = [&](size_t slack) {
+    size_t size = place_in(buffers, order, best == SIZE_MAX ? best : best + slack, offsets, taken);
+    if (size != SIZE_MAX) best = size, best_order = order, best_offsets = offsets;
+  };
+  const int32_t peak = fullest_of(buffers);
   auto length = [&](size_t i) { return static_cast<size_t>(buffers[i].last - buffers[i].first + 1); };
-  for (int kind = 0; kind < 3 && best_size > bound; ++kind) {
+  auto full = [&](size_t i) { return buffers[i].first <= peak && buffers[i].last >= peak; };
+  auto away = [&](const Placed& p) { return p.first > peak ? p.first - peak : peak - p.last; };
+  // Five plain orders; then what lives at the fullest moment first, where it lies without a gap, in three orders, and the rest in three.
+  for (int kind = 0; kind < 14 && best > bound; ++kind) {
     std::iota(order.begin(), order.end(), size_t{0});
-    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-      if (kind == 0) return buffers[a].bytes > buffers[b].bytes;
-      if (kind == 1) return buffers[a].bytes * length(a) > buffers[b].bytes * length(b);
-      return length(a) > length(b);
+    std::stable_sort(order.begin(), order.end(), [&](size_t i, size_t k) {
+      const Placed &a = buffers[i], &b = buffers[k];
+      int by = kind;
+      if (kind >= 5) {
+        if (full(i) != full(k)) return full(i);
+        by = full(i) ? 2 + (kind - 5) % 3 : std::array{0, 5, 1}[static_cast<size_t>(kind - 5) / 3];
+      }
+      switch (by) {
+        case 0: return a.bytes != b.bytes ? a.bytes > b.bytes : length(i) > length(k);
+        case 1: return a.bytes * length(i) > b.bytes * length(k);
+        case 2: return length(i) > length(k);
+        case 3: return a.last != b.last ? a.last > b.last : a.bytes > b.bytes;
+        case 4: return a.first != b.first ? a.first < b.first : a.bytes > b.bytes;
+        default: return away(a) < away(b);
+      }
     });
-    std::vector<Placed> trial = buffers;
-    size_t size = place_in(trial, order);
-    if (size < best_size) best_size = size, best = std::move(trial);
+    attempt(0);
   }
-  if (!buffers.empty()) buffers = std::move(best);
-  return buffers.empty() ? 0 : best_size;
+  // Local moves: what reaches the top, or something that lives beside it, goes earlier in the order; kept unless the arena grows.
+  std::minstd_rand random(1);
+  auto below = [&](size_t m) { return static_cast<size_t>(random()) % m; };
+  const size_t most = std::min<size_t>(4000, kWork / (n * n / 4 + 1));
+  std::vector<size_t> candidates;
+  for (size_t trial = 0; trial < most && best > bound; ++trial) {
+    candidates.clear();
+    for (size_t i = 0; i < n; ++i)
+      if (best_offsets[i] + rounded(buffers[i].bytes) == best) candidates.push_back(i);
+    size_t moved = candidates[below(candidates.size())];
+    if (below(2)) {
+      const Placed& top = buffers[moved];
+      candidates.clear();
+      for (size_t i = 0; i < n; ++i)
+        if (buffers[i].first <= top.last && buffers[i].last >= top.first) candidates.push_back(i);
+      moved = candidates[below(candidates.size())];
+    }
+    order = best_order;
+    auto at = std::find(order.begin(), order.end(), moved);
+    auto from = static_cast<size_t>(at - order.begin());
+    if (from == 0) continue;
+    size_t to = below(4) ? below(from) : 0;
+    std::rotate(order.begin() + static_cast<std::ptrdiff_t>(to), at, at + 1);
+    attempt(1);
+  }
+  for (size_t i = 0; i < n; ++i) buffers[i].offset = best_offsets[i];
+  return best;
 }
 
 std::string check_plan(const std::vector<Placed>& buffers, size_t arena) {
