@@ -19,6 +19,11 @@
 #include <tenure/model.h>
 #include <tenure/op.h>
 #include <tenure/ops.h>
+#include <tenure/ops_image.h>
+#include <tenure/ops_linalg.h>
+#include <tenure/ops_nn.h>
+#include <tenure/ops_numpy.h>
+#include <tenure/ops_signal.h>
 #include <tenure/optimizers.h>
 #include <tenure/recurrent.h>
 #include <tenure/saving.h>

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "ops/families.h"
+#include "ops/families_more.h"
 
 namespace tenure {
 namespace {
@@ -25,7 +26,8 @@ Registry& Registry::global() {
     for (auto family :
          {register_making,     register_arithmetic, register_math,  register_compare, register_activation,    register_reduce,   register_scan,
           register_statistics, register_softmax,    register_shape, register_index,   register_linalg,        register_convolve, register_pool,
-          register_norm,       register_losses,     register_image, register_random,  register_recurrent_ops, register_einsum})
+          register_norm,       register_losses,     register_image, register_random,  register_recurrent_ops, register_einsum,   register_sample,
+          register_special,    register_bits,       register_order, register_scatter, register_decompose,     register_fourier})
       family(*r);
     return r;
   }();

@@ -1,0 +1,171 @@
+// decompose.h by Eigen, as TensorFlow does on CPUs: the same signs and orders; always in double. An exception (memory) becomes false.
+#include <algorithm>
+#include <cmath>
+#include <exception>
+#include <limits>
+
+#define EIGEN_DONT_PARALLELIZE
+#include <Eigen/Cholesky>
+#include <Eigen/Eigenvalues>
+#include <Eigen/LU>
+#include <Eigen/QR>
+#include <Eigen/SVD>
+
+#include "kernels/decompose.h"
+
+namespace tenure::kernels {
+namespace {
+
+using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+template <class T>
+using Rows = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+template <class T>
+Matrix in(const T* a, int64_t m, int64_t n) {
+  return Eigen::Map<const Rows<T>>(a, m, n).template cast<double>();
+}
+template <class T, class M>
+void out(T* to, const M& x) {
+  Eigen::Map<Rows<T>>(to, x.rows(), x.cols()) = x.template cast<T>();
+}
+
+template <class F>
+bool guarded(F f) noexcept {
+  try {
+    return f();
+  } catch (const std::exception&) { return false; }
+}
+
+}  // namespace
+
+template <class T>
+bool cholesky(int64_t n, const T* a, T* l) noexcept {
+  return guarded([&] {
+    const Eigen::LLT<Matrix, Eigen::Lower> f(in(a, n, n));
+    if (f.info() != Eigen::Success) return false;
+    out(l, Matrix(f.matrixL()));
+    return true;
+  });
+}
+
+template <class T>
+bool solve(int64_t n, int64_t m, bool transpose, const T* a, const T* b, T* x) noexcept {
+  return guarded([&] {
+    Matrix left = in(a, n, n);
+    if (transpose) left.transposeInPlace();
+    const Eigen::PartialPivLU<Matrix> f(left);
+    if (!(f.matrixLU().diagonal().cwiseAbs().minCoeff() > 0)) return false;
+    out(x, Matrix(f.solve(in(b, n, m))));
+    return true;
+  });
+}
+
+template <class T>
+bool triangular_solve(int64_t n, int64_t m, bool lower, bool transpose, const T* a, const T* b, T* x) noexcept {
+  return guarded([&] {
+    Matrix left = in(a, n, n), y = in(b, n, m);
+    if (!(left.diagonal().cwiseAbs().minCoeff() > 0)) return false;
+    if (transpose) left.transposeInPlace();
+    if (lower != transpose) left.triangularView<Eigen::Lower>().solveInPlace(y);
+    else left.triangularView<Eigen::Upper>().solveInPlace(y);
+    out(x, y);
+    return true;
+  });
+}
+
+template <class T>
+bool log_determinant(int64_t n, const T* a, T* sign, T* log) noexcept {
+  return guarded([&] {
+    const Eigen::PartialPivLU<Matrix> f(in(a, n, n));
+    double s = static_cast<double>(f.permutationP().determinant()), sum = 0;
+    for (int64_t i = 0; i < n; ++i) {
+      const double d = f.matrixLU()(i, i);
+      if (d == 0) {
+        *sign = 0, *log = -std::numeric_limits<T>::infinity();
+        return true;
+      }
+      if (d < 0) s = -s;
+      sum += std::log(std::fabs(d));
+    }
+    *sign = static_cast<T>(s), *log = static_cast<T>(sum);
+    return true;
+  });
+}
+
+template <class T>
+bool determinant(int64_t n, const T* a, T* det) noexcept {
+  return guarded([&] {
+    *det = static_cast<T>(Eigen::PartialPivLU<Matrix>(in(a, n, n)).determinant());
+    return true;
+  });
+}
+
+template <class T>
+bool lu(int64_t n, const T* a, T* lu, int32_t* order) noexcept {
+  return guarded([&] {
+    const Eigen::PartialPivLU<Matrix> f(in(a, n, n));
+    out(lu, f.matrixLU());
+    for (int64_t i = 0; i < n; ++i) order[i] = static_cast<int32_t>(f.permutationP().indices()(i));
+    return true;
+  });
+}
+
+template <class T>
+bool qr(int64_t m, int64_t n, bool full, const T* a, T* q, T* r) noexcept {
+  return guarded([&] {
+    const int64_t k = full ? m : std::min(m, n);
+    const Eigen::HouseholderQR<Matrix> f(in(a, m, n));
+    Matrix left = Matrix::Identity(m, k);
+    left.applyOnTheLeft(f.householderQ());
+    out(q, left);
+    Matrix right = Matrix::Zero(k, n);
+    for (int64_t i = 0; i < std::min(k, n); ++i) right.row(i).tail(n - i) = f.matrixQR().row(i).tail(n - i);
+    out(r, right);
+    return true;
+  });
+}
+
+template <class T>
+bool svd(int64_t m, int64_t n, bool full, const T* a, T* u, T* s, T* vt) noexcept {
+  return guarded([&] {
+    const unsigned parts = !u ? 0u : full ? Eigen::ComputeFullU | Eigen::ComputeFullV : Eigen::ComputeThinU | Eigen::ComputeThinV;
+    const Eigen::BDCSVD<Eigen::MatrixXd> f(in(a, m, n), parts);
+    out(s, f.singularValues());
+    if (!u) return true;
+    out(u, f.matrixU());
+    out(vt, Eigen::MatrixXd(f.matrixV().transpose()));
+    return true;
+  });
+}
+
+template <class T>
+bool eigh(int64_t n, const T* a, T* w, T* v) noexcept {
+  return guarded([&] {
+    const Eigen::SelfAdjointEigenSolver<Matrix> f(in(a, n, n));
+    if (f.info() != Eigen::Success) return false;
+    out(w, f.eigenvalues());
+    out(v, f.eigenvectors());
+    return true;
+  });
+}
+
+template bool cholesky(int64_t, const float*, float*) noexcept;
+template bool cholesky(int64_t, const double*, double*) noexcept;
+template bool solve(int64_t, int64_t, bool, const float*, const float*, float*) noexcept;
+template bool solve(int64_t, int64_t, bool, const double*, const double*, double*) noexcept;
+template bool triangular_solve(int64_t, int64_t, bool, bool, const float*, const float*, float*) noexcept;
+template bool triangular_solve(int64_t, int64_t, bool, bool, const double*, const double*, double*) noexcept;
+template bool log_determinant(int64_t, const float*, float*, float*) noexcept;
+template bool log_determinant(int64_t, const double*, double*, double*) noexcept;
+template bool determinant(int64_t, const float*, float*) noexcept;
+template bool determinant(int64_t, const double*, double*) noexcept;
+template bool lu(int64_t, const float*, float*, int32_t*) noexcept;
+template bool lu(int64_t, const double*, double*, int32_t*) noexcept;
+template bool qr(int64_t, int64_t, bool, const float*, float*, float*) noexcept;
+template bool qr(int64_t, int64_t, bool, const double*, double*, double*) noexcept;
+template bool svd(int64_t, int64_t, bool, const float*, float*, float*, float*) noexcept;
+template bool svd(int64_t, int64_t, bool, const double*, double*, double*, double*) noexcept;
+template bool eigh(int64_t, const float*, float*, float*) noexcept;
+template bool eigh(int64_t, const double*, double*, double*) noexcept;
+
+}  // namespace tenure::kernels
