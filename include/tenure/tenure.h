@@ -4,6 +4,7 @@
 #include <tenure/arrays.h>
 #include <tenure/attention.h>
 #include <tenure/callbacks.h>
+#include <tenure/control.h>
 #include <tenure/convolution.h>
 #include <tenure/data.h>
 #include <tenure/dtype.h>
@@ -11,6 +12,7 @@
 #include <tenure/function.h>
 #include <tenure/initializers.h>
 #include <tenure/moment.h>
+#include <tenure/jacobian.h>
 #include <tenure/layer.h>
 #include <tenure/layers.h>
 #include <tenure/losses.h>
