@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <tenure/fields.h>
 #include <tenure/tensor.h>
@@ -67,40 +68,58 @@ struct TENURE_API TruncatedNormal {
   std::optional<int64_t> seed = {};
   operator Initializer() const;
 };
-/// mode fan_in, fan_out or fan_avg; distribution truncated_normal, untruncated_normal or uniform.
+/// mode fan_in, fan_out or fan_avg; distribution truncated_normal, untruncated_normal or uniform. The fans are the products of the sizes of
+/// input_axes and output_axes; of the last two sizes times those before them without both. So for the six below.
 struct TENURE_API VarianceScaling {
   double scale = 1;
   std::string mode = "fan_in", distribution = "truncated_normal";
   std::optional<int64_t> seed = {};
+  std::optional<std::vector<int>> input_axes = {}, output_axes = {};
   operator Initializer() const;
 };
 struct TENURE_API GlorotUniform {
   std::optional<int64_t> seed = {};
+  std::optional<std::vector<int>> input_axes = {}, output_axes = {};
   operator Initializer() const;
 };
 struct TENURE_API GlorotNormal {
   std::optional<int64_t> seed = {};
+  std::optional<std::vector<int>> input_axes = {}, output_axes = {};
   operator Initializer() const;
 };
 struct TENURE_API HeNormal {
   std::optional<int64_t> seed = {};
+  std::optional<std::vector<int>> input_axes = {}, output_axes = {};
   operator Initializer() const;
 };
 struct TENURE_API HeUniform {
   std::optional<int64_t> seed = {};
+  std::optional<std::vector<int>> input_axes = {}, output_axes = {};
   operator Initializer() const;
 };
 struct TENURE_API LecunNormal {
   std::optional<int64_t> seed = {};
+  std::optional<std::vector<int>> input_axes = {}, output_axes = {};
   operator Initializer() const;
 };
 struct TENURE_API LecunUniform {
   std::optional<int64_t> seed = {};
+  std::optional<std::vector<int>> input_axes = {}, output_axes = {};
   operator Initializer() const;
 };
 /// Rank 2 only.
 struct TENURE_API Identity {
   double gain = 1;
+  operator Initializer() const;
+};
+/// Kernels [window, 1, frequencies] of a short-time Fourier transform: its real or imaginary side, times a window divided by its norm (scaling
+/// density: root of the sum of squares, spectrum: sum). A window is symmetric unless periodic. Throws NotFound listing the known windows.
+struct TENURE_API STFT {
+  std::string side = "real";
+  std::optional<std::string> window = "hann";
+  std::optional<std::string> scaling = "density";
+  bool periodic = false;
+  std::vector<double> window_values = {};  ///< instead of a window by name
   operator Initializer() const;
 };
 /// Rows or columns (the fewer) of the [prod(first sizes), last size] matrix are orthonormal times gain.
@@ -120,7 +139,7 @@ class TENURE_API Regularizer : public ConfigObject {
   Regularizer() = default;
   Regularizer(std::nullptr_t) {}
   Regularizer(const char* name) : Regularizer(std::string(name)) {}
-  /// "l1", "l2" or "l1_l2" with Keras' default amounts.
+  /// "l1", "l2", "l1_l2" or "orthogonal_regularizer" with Keras' default amounts.
   Regularizer(std::string name);
   Regularizer(Function f, std::string name = {});
   explicit Regularizer(std::shared_ptr<const Rule> rule) : rule_(std::move(rule)) {}
@@ -146,6 +165,12 @@ struct TENURE_API L2 {
 };
 struct TENURE_API L1L2 {
   double l1 = 0, l2 = 0;
+  operator Regularizer() const;
+};
+/// factor times the mean of |cosine| over all pairs of rows (mode rows) or columns of a matrix.
+struct TENURE_API OrthogonalRegularizer {
+  double factor = 0.01;
+  std::string mode = "rows";
   operator Regularizer() const;
 };
 }  // namespace regularizers

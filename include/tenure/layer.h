@@ -38,6 +38,7 @@ struct Call {
   Tensor attention_mask = {};    ///< [batch, queries, keys], of MultiHeadAttention and its kin
   bool use_causal_mask = false;  ///< of attention layers
   bool return_attention_scores = false;
+  bool reverse = false;  ///< of ReversibleEmbedding: from vectors to scores of indices
   bool is_training() const noexcept { return training.value_or(false); }
   Tensor mask_of(size_t input) const { return !masks.empty() ? (input < masks.size() ? masks[input] : Tensor()) : input == 0 ? mask : Tensor(); }
 };
@@ -155,6 +156,7 @@ struct WeightOptions {
   std::optional<DType> dtype = {};  ///< the policy's variable dtype when not given
   Regularizer regularizer = {};
   Constraint constraint = {};
+  bool autocast = true;  ///< its value is given in the compute dtype; else as it is kept
 };
 
 /// What an author derives from. Weights are made in build(), children in the constructor or in build(); both are locked by the first call.
@@ -182,6 +184,8 @@ class TENURE_API LayerBase {
   /// Masks of the outputs, from the inputs and theirs: one an input, empty handles for none, an empty list if no input has one.
   /// By default those of the inputs, in order.
   virtual Tensors compute_mask(const Tensors& xs, const Tensors& masks);
+  /// Whether float inputs and weights are cast to the compute dtype (Keras: autocast). Otherwise call gets them as they are.
+  virtual bool autocast() const;
   /// Keras' names of inputs that are passed one by one ({"query", "value", "key"}); empty: one input, or one list of them.
   virtual std::vector<std::string> call_arguments() const;
   /// Names tensors that this object keeps in members of its own.

@@ -39,9 +39,11 @@ class TENURE_API LayerConfigs : public ConfigObject {
 /// What an author of a cell derives from: one step of a recurrence. call_all({x, states...}) gives {output, new states...}.
 class TENURE_API RecurrentCell : public LayerBase {
  public:
-  /// Sizes of the states, each [batch, size].
+  /// Sizes of the states, each [batch, size]; of images: their channels.
   virtual std::vector<int64_t> state_size() const = 0;
   virtual int64_t output_size() const { return state_size().at(0); }
+  /// Shapes of the states for a step's input of this shape. By default [batch, size].
+  virtual std::vector<Shape> state_shapes(const Shape& x) const;
   /// Random factors that stay the same for all steps of one call, drawn for a step's input; step() gets them.
   virtual Tensors noise(const Tensor& x, const Tensors& states, bool training);
   /// One step with this noise. By default call_all.

@@ -5,6 +5,7 @@
 #include <tenure/attention.h>
 #include <tenure/callbacks.h>
 #include <tenure/control.h>
+#include <tenure/conv_lstm.h>
 #include <tenure/convolution.h>
 #include <tenure/data.h>
 #include <tenure/dtype.h>
@@ -28,9 +29,11 @@
 #include <tenure/ops_signal.h>
 #include <tenure/optimizers.h>
 #include <tenure/recurrent.h>
+#include <tenure/reversible_embedding.h>
 #include <tenure/saving.h>
 #include <tenure/tape.h>
 #include <tenure/tensor.h>
 #include <tenure/train.h>
 #include <tenure/variable.h>
 #include <tenure/version.h>
+#include <tenure/wrappers.h>

@@ -194,6 +194,7 @@ bool takes_argument(const LayerBase& layer, const std::string& key, const Json& 
   const std::vector<std::string> names = layer.call_arguments();
   if (argument_number(names, key) >= 0) return is_keras_tensor(value);
   if (key == "use_causal_mask" || key == "return_attention_scores") return value.is_boolean() && layer.takes_mask();
+  if (key == "reverse") return value.is_boolean() && layer.class_name() == "ReversibleEmbedding";
   if (!some_tensor(value)) return false;
   if (key == "initial_state") return layer.takes_mask() && names.empty();
   if (key == "attention_mask" || argument_number(names, key, "_mask") >= 0) return !names.empty();
@@ -236,6 +237,7 @@ Call Replay::call_of(const Entry& e, const Application& c, Tensors& xs) const {
     if (key == "training") call.training = true;
     if (key == "use_causal_mask") call.use_causal_mask = true;
     if (key == "return_attention_scores") call.return_attention_scores = true;
+    if (key == "reverse") call.reverse = true;
     if (key == "initial_state") call.initial_state = tensors(value);
     if (key == "attention_mask") call.attention_mask = tensors(value).at(0);
     if (key == "mask" && is_keras_tensor(value)) call.mask = tensors(value).at(0);

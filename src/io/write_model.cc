@@ -127,6 +127,7 @@ Ordered layer_call(const LayerBody& l, const Node& node, const Addresses& addres
   if (plan.attention_mask >= 0) kwargs["attention_mask"] = extra(plan.attention_mask);
   if (plan.use_causal_mask) kwargs["use_causal_mask"] = true;
   if (plan.return_attention_scores) kwargs["return_attention_scores"] = true;
+  if (plan.reverse) kwargs["reverse"] = true;
   return Ordered{{"args", std::move(args)}, {"kwargs", std::move(kwargs)}};
 }
 

@@ -94,6 +94,20 @@ Tensor apply_rule(const L1L2& c, Tensor x) {
   return y.defined() ? y : zeros({}, x.dtype());
 }
 
+void fields(Fields& v, OrthogonalRegularizer& c) {
+  v("factor", c.factor), v("mode", c.mode);
+  check(c.mode == "rows" || c.mode == "columns", Code::InvalidArgument, "OrthogonalRegularizer: expected mode rows or columns, got '{}'", c.mode);
+}
+Tensor apply_rule(const OrthogonalRegularizer& c, Tensor x) {
+  check(x.rank() == 2, Code::Shape, "OrthogonalRegularizer: expected a matrix, got {}", x.spec());
+  const bool rows = c.mode == "rows";
+  const int64_t n = x.shape()[rows ? 0 : 1];
+  Tensor factor = minimum(rsqrt(sum(square(x), {rows ? 1 : 0}, true)), 1 / kEpsilon);
+  x = multiply(std::move(x), std::move(factor));
+  Tensor cosines = multiply(matmul(x, x, !rows, rows), subtract(1.0, eye(n, n, x.dtype())));
+  return multiply(sum(abs(std::move(cosines))), c.factor / static_cast<double>(n * (n - 1)));
+}
+
 template <class C>
 Regularizer of(const C& c, const char* name) {
   return Regularizer(std::make_shared<RuleOf<Regularizer::Rule, C>>(c, "keras.regularizers", name));
@@ -101,12 +115,16 @@ Regularizer of(const C& c, const char* name) {
 L1::operator Regularizer() const { return of(*this, "L1"); }
 L2::operator Regularizer() const { return of(*this, "L2"); }
 L1L2::operator Regularizer() const { return of(*this, "L1L2"); }
+OrthogonalRegularizer::operator Regularizer() const { return of(*this, "OrthogonalRegularizer"); }
 
 template <class C>
 Regularizer make(const char* name, const Json& config) {
   return of(nn::config_from<C>(config, name), name);
 }
-constexpr Class<Regularizer> classes[] = {{"L1", "l1", make<L1>}, {"L2", "l2", make<L2>}, {"L1L2", "l1_l2", make<L1L2>}};
+constexpr Class<Regularizer> classes[] = {{"L1", "l1", make<L1>},
+                                          {"L2", "l2", make<L2>},
+                                          {"L1L2", "l1_l2", make<L1L2>},
+                                          {"OrthogonalRegularizer", "orthogonal", make<OrthogonalRegularizer>}};
 
 }  // namespace regularizers
 

@@ -63,10 +63,12 @@ class EmbeddingLayer final : public LayerOf<Embedding> {
                     {.regularizer = config.embeddings_regularizer, .constraint = config.embeddings_constraint});
   }
   bool supports_masking() const override { return config.mask_zero; }
+  bool autocast() const override { return false; }  // indices may come as floats
   Tensors compute_mask(const Tensors& xs, const Tensors&) override { return {not_equal(xs.at(0), 0)}; }
   Tensor call(Tensor x, const Call&) override {
     if (!is_integer(x.dtype())) x = cast(std::move(x), int32);
-    return take(table_, std::move(x), 0);
+    Tensor y = take(table_, std::move(x), 0);
+    return y.dtype() == compute_dtype() ? std::move(y) : cast(std::move(y), compute_dtype());
   }
 
  private:

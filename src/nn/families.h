@@ -28,6 +28,11 @@ bool channels_first(std::string_view data_format);
 Tensor to_last(Tensor x, std::string_view data_format);
 Tensor from_last(Tensor x, std::string_view data_format);
 
+/// x in a dtype.
+inline Tensor as(Tensor x, DType t) { return x.dtype() == t ? std::move(x) : cast(std::move(x), t); }
+/// Statistics of floats of 16 bits are taken in float32; others stay.
+inline Tensor widened(Tensor x) { return x.dtype() == bfloat16 || x.dtype() == float16 ? cast(std::move(x), float32) : std::move(x); }
+
 /// Three sizes as a list; reads one number too.
 void visit_triple(Fields& v, const char* name, Triple& t);
 /// One size that Keras writes as a list of one.

@@ -2,9 +2,11 @@
 #include <tenure/initializers.h>
 #include <tenure/ops.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cmath>
+#include <numbers>
 #include <random>
 
 #include "core/context.h"
@@ -54,8 +56,17 @@ namespace {
 
 SeedGenerator generator(const std::optional<int64_t>& seed) { return SeedGenerator(seed ? *seed : next_random_seed()); }
 
-// Keras' fans: the last two sizes times the receptive field of what stands before them.
-std::pair<double, double> fans(const Shape& s) {
+using FanAxes = std::optional<std::vector<int>>;
+
+double product_of(const Shape& s, const std::vector<int>& axes) {
+  double n = 1;
+  for (int a : axes) n *= static_cast<double>(s[normalize_axis(a, s.rank())]);
+  return n;
+}
+
+// Keras' fans: by axes where both are given; else the last two sizes times the receptive field of what stands before them.
+std::pair<double, double> fans(const Shape& s, const FanAxes& input, const FanAxes& output) {
+  if (input && output) return {product_of(s, *input), product_of(s, *output)};
   if (s.rank() == 0) return {1, 1};
   if (s.rank() == 1) return {static_cast<double>(s[0]), static_cast<double>(s[0])};
   double field = 1;
@@ -63,12 +74,13 @@ std::pair<double, double> fans(const Shape& s) {
   return {field * static_cast<double>(s[s.rank() - 2]), field * static_cast<double>(s.back())};
 }
 
-Tensor scaled(const Shape& shape, DType dtype, double scale, std::string_view mode, std::string_view distribution,
-              const std::optional<int64_t>& seed) {
-  auto [in, out] = fans(shape);
+// C has a seed and the axes of fans.
+template <class C>
+Tensor scaled(const C& c, const Shape& shape, DType dtype, double scale, std::string_view mode, std::string_view distribution) {
+  auto [in, out] = fans(shape, c.input_axes, c.output_axes);
   double fan = mode == "fan_in" ? in : mode == "fan_out" ? out : (in + out) / 2;
   scale /= std::max(1.0, fan);
-  SeedGenerator g = generator(seed);
+  SeedGenerator g = generator(c.seed);
   // 0.87962566 is the deviation of a unit normal cut at two deviations.
   if (distribution == "truncated_normal") return random::truncated_normal(shape, g, 0, std::sqrt(scale) / 0.87962566103423978, dtype);
   if (distribution == "untruncated_normal") return random::normal(shape, g, 0, std::sqrt(scale), dtype);
@@ -106,44 +118,140 @@ Tensor make(const TruncatedNormal& c, const Shape& s, DType t) { return random::
 
 // ---- variance scaling
 namespace {
-// Axes that count as inputs and outputs: Keras 3.15 writes them; only its default (null) is supported.
-void axes(Fields& v) {
-  std::optional<std::vector<int64_t>> none;
-  v("input_axes", none);
-  check(!none, Code::Unsupported, "initializer: input_axes are not supported");
-  v("output_axes", none);
-  check(!none, Code::Unsupported, "initializer: output_axes are not supported");
+template <class C>
+void seed_and_axes(Fields& v, C& c) {
+  v("seed", c.seed), v("input_axes", c.input_axes), v("output_axes", c.output_axes);
 }
 }  // namespace
 
 void fields(Fields& v, VarianceScaling& c) {
-  v("scale", c.scale), v("mode", c.mode), v("distribution", c.distribution), v("seed", c.seed);
-  axes(v);
+  v("scale", c.scale), v("mode", c.mode), v("distribution", c.distribution);
+  seed_and_axes(v, c);
   check(c.scale > 0, Code::InvalidArgument, "VarianceScaling: expected scale > 0, got {}", c.scale);
   check(c.mode == "fan_in" || c.mode == "fan_out" || c.mode == "fan_avg", Code::InvalidArgument,
         "VarianceScaling: expected mode fan_in, fan_out or fan_avg, got '{}'", c.mode);
   check(c.distribution == "truncated_normal" || c.distribution == "untruncated_normal" || c.distribution == "uniform", Code::InvalidArgument,
         "VarianceScaling: expected distribution truncated_normal, untruncated_normal or uniform, got '{}'", c.distribution);
 }
-Tensor make(const VarianceScaling& c, const Shape& s, DType t) { return scaled(s, t, c.scale, c.mode, c.distribution, c.seed); }
+Tensor make(const VarianceScaling& c, const Shape& s, DType t) { return scaled(c, s, t, c.scale, c.mode, c.distribution); }
 
-void fields(Fields& v, GlorotUniform& c) { v("seed", c.seed), axes(v); }
-Tensor make(const GlorotUniform& c, const Shape& s, DType t) { return scaled(s, t, 1, "fan_avg", "uniform", c.seed); }
+void fields(Fields& v, GlorotUniform& c) { seed_and_axes(v, c); }
+Tensor make(const GlorotUniform& c, const Shape& s, DType t) { return scaled(c, s, t, 1, "fan_avg", "uniform"); }
 
-void fields(Fields& v, GlorotNormal& c) { v("seed", c.seed), axes(v); }
-Tensor make(const GlorotNormal& c, const Shape& s, DType t) { return scaled(s, t, 1, "fan_avg", "truncated_normal", c.seed); }
+void fields(Fields& v, GlorotNormal& c) { seed_and_axes(v, c); }
+Tensor make(const GlorotNormal& c, const Shape& s, DType t) { return scaled(c, s, t, 1, "fan_avg", "truncated_normal"); }
 
-void fields(Fields& v, HeNormal& c) { v("seed", c.seed), axes(v); }
-Tensor make(const HeNormal& c, const Shape& s, DType t) { return scaled(s, t, 2, "fan_in", "truncated_normal", c.seed); }
+void fields(Fields& v, HeNormal& c) { seed_and_axes(v, c); }
+Tensor make(const HeNormal& c, const Shape& s, DType t) { return scaled(c, s, t, 2, "fan_in", "truncated_normal"); }
 
-void fields(Fields& v, HeUniform& c) { v("seed", c.seed), axes(v); }
-Tensor make(const HeUniform& c, const Shape& s, DType t) { return scaled(s, t, 2, "fan_in", "uniform", c.seed); }
+void fields(Fields& v, HeUniform& c) { seed_and_axes(v, c); }
+Tensor make(const HeUniform& c, const Shape& s, DType t) { return scaled(c, s, t, 2, "fan_in", "uniform"); }
 
-void fields(Fields& v, LecunNormal& c) { v("seed", c.seed), axes(v); }
-Tensor make(const LecunNormal& c, const Shape& s, DType t) { return scaled(s, t, 1, "fan_in", "truncated_normal", c.seed); }
+void fields(Fields& v, LecunNormal& c) { seed_and_axes(v, c); }
+Tensor make(const LecunNormal& c, const Shape& s, DType t) { return scaled(c, s, t, 1, "fan_in", "truncated_normal"); }
 
-void fields(Fields& v, LecunUniform& c) { v("seed", c.seed), axes(v); }
-Tensor make(const LecunUniform& c, const Shape& s, DType t) { return scaled(s, t, 1, "fan_in", "uniform", c.seed); }
+void fields(Fields& v, LecunUniform& c) { seed_and_axes(v, c); }
+Tensor make(const LecunUniform& c, const Shape& s, DType t) { return scaled(c, s, t, 1, "fan_in", "uniform"); }
+
+// ---- short-time Fourier transform
+namespace {
+
+// Sums of cosines: w[n] = a0 - a1 cos(x) + a2 cos(2x) - ..., x = 2 pi n / (length - 1).
+struct CosineWindow {
+  const char* name;
+  std::vector<double> a;
+};
+const std::vector<CosineWindow>& cosine_windows() {
+  static const std::vector<CosineWindow> all = {{"boxcar", {1}},
+                                                {"ones", {1}},
+                                                {"rectangular", {1}},
+                                                {"hann", {0.5, 0.5}},
+                                                {"hanning", {0.5, 0.5}},
+                                                {"hamming", {0.54, 0.46}},
+                                                {"blackman", {0.42, 0.5, 0.08}},
+                                                {"nuttall", {0.3635819, 0.4891775, 0.1365995, 0.0106411}},
+                                                {"blackmanharris", {0.35875, 0.48829, 0.14128, 0.01168}},
+                                                {"flattop", {0.21557895, 0.41663158, 0.277263158, 0.083578947, 0.006947368}}};
+  return all;
+}
+
+// SciPy's windows; a periodic one is the symmetric one of one more step without the last.
+std::vector<double> window_of(const std::string& name, int64_t length, bool periodic) {
+  const int64_t whole = periodic ? length + 1 : length;
+  std::vector<double> w(static_cast<size_t>(length), 1.0);
+  if (length <= 1) return w;
+  const auto last = static_cast<double>(whole - 1);
+  std::string known;
+  for (const CosineWindow& c : cosine_windows()) {
+    known += std::string(c.name) + ", ";
+    if (name != c.name) continue;
+    for (size_t n = 0; n < w.size(); ++n) {
+      w[n] = 0;
+      for (size_t k = 0; k < c.a.size(); ++k) w[n] += (k % 2 ? -1 : 1) * c.a[k] * std::cos(2 * std::numbers::pi * static_cast<double>(k * n) / last);
+    }
+    return w;
+  }
+  check(name == "bartlett" || name == "triang" || name == "cosine", Code::NotFound, "STFT: there is no window '{}'; there are: {}bartlett, triang, cosine",
+        name, known);
+  for (size_t n = 0; n < w.size(); ++n) {
+    const auto at = static_cast<double>(n);
+    if (name == "cosine") w[n] = std::sin(std::numbers::pi * (at + 0.5) / static_cast<double>(whole));
+    else if (name == "bartlett") w[n] = 1 - std::abs(2 * at / last - 1);
+    else w[n] = 1 - std::abs(2 * at - last) / static_cast<double>(whole % 2 ? whole + 1 : whole);
+  }
+  return w;
+}
+
+// A window by name, by values, or none.
+class Window final : public ConfigObject {
+ public:
+  explicit Window(STFT& c) : c_(c) {}
+  std::string to_json() const override {
+    return (!c_.window_values.empty() ? Json(c_.window_values) : c_.window ? Json(*c_.window) : Json(nullptr)).dump();
+  }
+  void from_json(const std::string& text) override {
+    const Json j = nn::parse(text, "STFT");
+    const bool list = j.is_array() && std::all_of(j.begin(), j.end(), [](const Json& n) { return n.is_number(); });
+    check(j.is_null() || j.is_string() || list, Code::InvalidArgument, "STFT: expected a window's name or values, got {}", text);
+    c_.window.reset(), c_.window_values.clear();
+    if (j.is_string()) c_.window = j.get<std::string>();
+    if (list) c_.window_values = j.get<std::vector<double>>();
+  }
+
+ private:
+  STFT& c_;
+};
+
+}  // namespace
+
+void fields(Fields& v, STFT& c) {
+  Window window(c);
+  v("side", c.side), v("window", window), v("periodic", c.periodic), v("scaling", c.scaling);
+  check(c.side == "real" || c.side == "imag", Code::InvalidArgument, "STFT: expected side real or imag, got '{}'", c.side);
+  check(!c.scaling || *c.scaling == "density" || *c.scaling == "spectrum", Code::InvalidArgument,
+        "STFT: expected scaling density, spectrum or none, got '{}'", c.scaling.value_or(""));
+  if (c.window && c.window_values.empty()) window_of(*c.window, 2, false);
+}
+Tensor make(const STFT& c, const Shape& s, DType t) {
+  check(s.rank() == 3 && s[1] == 1, Code::Shape, "STFT initializer: expected a shape [window, 1, frequencies], got {}", s);
+  const int64_t length = s[0], frequencies = s[2];
+  std::vector<double> w(static_cast<size_t>(length), 1.0);
+  const bool windowed = c.window || !c.window_values.empty();
+  if (windowed) w = c.window_values.empty() ? window_of(*c.window, length, c.periodic) : c.window_values;
+  check(static_cast<int64_t>(w.size()) == length, Code::Shape, "STFT initializer: expected {} values of the window, got {}", length, w.size());
+  double norm = 0;
+  for (double x : w) norm += c.scaling.value_or("") == "density" ? x * x : std::abs(x);
+  if (c.scaling.value_or("") == "density") norm = std::sqrt(norm);
+  if (!windowed || !c.scaling) norm = 1;
+  const auto step = static_cast<double>(2 * (frequencies - 1));
+  std::vector<double> values(static_cast<size_t>(s.elements()));
+  for (int64_t n = 0; n < length; ++n)
+    for (int64_t k = 0; k < frequencies; ++k) {
+      const double at = -2 * std::numbers::pi * static_cast<double>(n) * static_cast<double>(k) / step;
+      values[static_cast<size_t>(n * frequencies + k)] = (c.side == "real" ? std::cos(at) : std::sin(at)) * w[static_cast<size_t>(n)] / norm;
+    }
+  return cast(Tensor::from(values, s), t);
+}
 
 // ---- orthogonal: rows of a normal matrix, orthonormalized in double by modified Gram-Schmidt, twice
 void fields(Fields& v, Orthogonal& c) { v("seed", c.seed), v("gain", c.gain); }
@@ -229,6 +337,7 @@ constexpr Class classes[] = {
     {"LecunUniform", "lecun_uniform", make_rule<ini::LecunUniform>},
     {"Identity", "identity", make_rule<ini::Identity>},
     {"Orthogonal", "OrthogonalInitializer", make_rule<ini::Orthogonal>},
+    {"STFT", "stft", make_rule<ini::STFT>},
 };
 
 const Class& class_named(const std::string& name) {
@@ -263,6 +372,7 @@ LecunNormal::operator Initializer() const { return of(*this, "LecunNormal"); }
 LecunUniform::operator Initializer() const { return of(*this, "LecunUniform"); }
 Identity::operator Initializer() const { return of(*this, "Identity"); }
 Orthogonal::operator Initializer() const { return of(*this, "Orthogonal"); }
+STFT::operator Initializer() const { return of(*this, "STFT"); }
 }  // namespace initializers
 
 Initializer::Initializer(std::string name) {

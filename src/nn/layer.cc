@@ -129,7 +129,8 @@ void LayerBody::set_name(const std::string& name) {
 }
 
 void LayerBody::name_variables() const {
-  for (const OwnWeight& w : weights_) w.variable->set_name(name() + "/" + w.name);
+  for (const OwnWeight& w : weights_)
+    if (!w.shared) w.variable->set_name(name() + "/" + w.name);
 }
 
 void LayerBody::become_model() {
@@ -189,6 +190,11 @@ VariableBody* LayerBody::add_state(std::string name, const Shape& shape) {
   return v.body();
 }
 
+void LayerBody::share_weight(const OwnWeight& w) {
+  // Its owner answers for regularizer and constraint.
+  weights_.push_back({w.name, w.variable, {}, {}, w.trainable, w.seed, true});
+}
+
 LayerBody* LayerBody::add_child(std::string attribute, LayerBody* child) {
   check(!locked(), Code::InvalidArgument, "layer {}: '{}' cannot be added after the first call", name(), attribute);
   check(child != this, Code::InvalidArgument, "layer {}: cannot contain itself", name());
@@ -238,6 +244,7 @@ void LayerBody::build_once(const std::vector<Shape>& inputs) {
 // ---- LayerBody: calling -------------------------------------------------------------------------------------------------------------
 
 void LayerBody::cast_inputs(Tensors& xs) const {
+  if (!object_->autocast()) return;
   DType compute = policy_.compute_dtype();
   for (Tensor& x : xs)
     if (is_float(x.body()->spec().dtype) && x.body()->spec().dtype != compute) x = cast(std::move(x), compute);
@@ -299,7 +306,7 @@ Outputs LayerBody::make_node(Tensors xs, const Call& given, const Tensors& masks
   Tensors extras;  // stack-bound
   const CallPlan plan = CallPlan::of(call, extras);
   // Specs depend on the inputs' and on whether it trains; with other options they are found anew.
-  const bool plain = plan.initial_state.empty() && plan.attention_mask < 0 && !plan.return_attention_scores;
+  const bool plain = plan.initial_state.empty() && plan.attention_mask < 0 && !plan.return_attention_scores && !plan.reverse;
   int training = given.training ? *given.training : -1;
   std::vector<Spec> specs;
   bool found = false;
@@ -348,10 +355,12 @@ std::vector<Spec> LayerBody::output_specs(const std::vector<Spec>& inputs, const
 
 void LayerBody::collect(Which which, Variables& out) const {
   std::vector<const LayerBody*> seen;
-  collect(which, out, seen, false);
+  std::vector<const VariableBody*> shared;
+  collect(which, out, seen, shared, false);
 }
 
-void LayerBody::collect(Which which, Variables& out, std::vector<const LayerBody*>& seen, bool frozen) const {
+void LayerBody::collect(Which which, Variables& out, std::vector<const LayerBody*>& seen, std::vector<const VariableBody*>& shared,
+                        bool frozen) const {
   if (std::find(seen.begin(), seen.end(), this) != seen.end()) return;
   seen.push_back(this);
   frozen |= !trainable();
@@ -360,13 +369,15 @@ void LayerBody::collect(Which which, Variables& out, std::vector<const LayerBody
       if (w.trainable != trainable || w.seed != seed || (seed && which == Which::weights)) continue;
       bool trains = w.variable->trainable() && !frozen;
       if ((which == Which::trainable && !trains) || (which == Which::non_trainable && trains)) continue;
+      if (w.shared) shared.push_back(w.variable.get());
+      else if (std::find(shared.begin(), shared.end(), w.variable.get()) != shared.end()) continue;
       out.push_back(Variable(w.variable.get()));
     }
   };
   add(true, false);
   add(false, false);
   add(false, true);
-  for (const OwnChild& c : children_) c.layer->collect(which, out, seen, frozen);
+  for (const OwnChild& c : children_) c.layer->collect(which, out, seen, shared, frozen);
 }
 
 void LayerBody::each_weight(const std::function<void(const LayerBody&, const OwnWeight&)>& visit) const {
@@ -404,6 +415,7 @@ Tensors LayerBase::call_all(Tensors xs, const Call& c) {
 void LayerBase::visit_config(Fields&) {}
 bool LayerBase::supports_masking() const { return false; }
 bool LayerBase::takes_mask() const { return false; }
+bool LayerBase::autocast() const { return true; }
 Tensors LayerBase::compute_mask(const Tensors&, const Tensors& masks) { return masks; }
 std::vector<std::string> LayerBase::call_arguments() const { return {}; }
 std::string LayerBase::class_name() const { return detail::short_name(typeid(*this)); }
@@ -416,7 +428,8 @@ const DTypePolicy& LayerBase::dtype_policy() const { return body_->policy(); }
 
 Weight LayerBase::weight(std::string name, const Shape& shape, const Initializer& initializer, const WeightOptions& options) {
   VariableBody* v = body_->add_weight(std::move(name), shape, initializer, options);
-  return Weight(v, is_float(v->spec().dtype) ? compute_dtype() : v->spec().dtype);
+  const bool in_compute = is_float(v->spec().dtype) && options.autocast && autocast();
+  return Weight(v, in_compute ? compute_dtype() : v->spec().dtype);
 }
 Child LayerBase::child(std::string attribute, const Layer& layer) {
   LayerBody* c = &body_of(layer);

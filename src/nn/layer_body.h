@@ -37,7 +37,7 @@ class CallWatcher {
 /// A call's options with numbers in place of tensors: how nodes and graphs keep them. -1: none.
 struct CallPlan {
   std::optional<bool> training;
-  bool use_causal_mask = false, return_attention_scores = false;
+  bool use_causal_mask = false, return_attention_scores = false, reverse = false;
   int mask = -1, attention_mask = -1;
   std::vector<int> masks, initial_state;
 
@@ -52,7 +52,7 @@ struct CallPlan {
   Call bind(F&& f) const {
     auto one = [&](int i) { return i < 0 ? Tensor() : Tensor(f(static_cast<size_t>(i))); };
     Call c;
-    c.training = training, c.use_causal_mask = use_causal_mask, c.return_attention_scores = return_attention_scores;
+    c.training = training, c.use_causal_mask = use_causal_mask, c.return_attention_scores = return_attention_scores, c.reverse = reverse;
     c.mask = one(mask), c.attention_mask = one(attention_mask);
     for (int i : masks) c.masks.push_back(one(i));
     for (int i : initial_state) c.initial_state.push_back(one(i));
@@ -101,6 +101,7 @@ class LayerBody final : public Callee {
     Constraint constraint;
     bool trainable;  ///< as the author made it
     bool seed;       ///< state that is no weight: of a random generator, of a stateful layer
+    bool shared = false;  ///< a sublayer's, which this layer has as its own too
   };
   struct OwnChild {
     std::string attribute;
@@ -125,6 +126,8 @@ class LayerBody final : public Callee {
   const std::vector<OwnChild>& children() const noexcept { return children_; }
   VariableBody* add_weight(std::string name, const Shape& shape, const Initializer& init, const WeightOptions& o);
   VariableBody* add_state(std::string name, const Shape& shape);
+  /// Another layer's weight as one of this layer's: it stands in both groups of a file (SpectralNormalization).
+  void share_weight(const OwnWeight& of_another);
   VariableBody* add_seed(std::optional<int64_t> seed);
   LayerBody* add_child(std::string attribute, LayerBody* child);
   /// Takes the last child away again (Sequential::pop).
@@ -174,7 +177,7 @@ class LayerBody final : public Callee {
   };
 
   ~LayerBody() override;
-  void collect(Which which, Variables& out, std::vector<const LayerBody*>& seen, bool frozen) const;
+  void collect(Which which, Variables& out, std::vector<const LayerBody*>& seen, std::vector<const VariableBody*>& shared, bool frozen) const;
   void build_once(const std::vector<Shape>& inputs);
   void forget_weights() noexcept;
   Outputs make_node(Tensors xs, const Call& given, const Tensors& masks);

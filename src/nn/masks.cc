@@ -43,6 +43,7 @@ CallPlan CallPlan::of(const Call& call, Tensors& extras) {
   };
   CallPlan p;
   p.training = call.training, p.use_causal_mask = call.use_causal_mask, p.return_attention_scores = call.return_attention_scores;
+  p.reverse = call.reverse;
   p.mask = number(call.mask);
   for (const Tensor& t : call.masks) p.masks.push_back(number(t));
   for (const Tensor& t : call.initial_state) p.initial_state.push_back(number(t));
@@ -59,6 +60,7 @@ std::string CallPlan::text() const {
   if (attention_mask >= 0) j["attention_mask"] = attention_mask;
   if (use_causal_mask) j["use_causal_mask"] = true;
   if (return_attention_scores) j["return_attention_scores"] = true;
+  if (reverse) j["reverse"] = true;
   return j.empty() ? std::string() : j.dump();
 }
 
@@ -70,6 +72,7 @@ CallPlan CallPlan::from(const std::string& text) {
   p.mask = j.value("mask", -1), p.attention_mask = j.value("attention_mask", -1);
   p.masks = j.value("masks", p.masks), p.initial_state = j.value("initial_state", p.initial_state);
   p.use_causal_mask = j.value("use_causal_mask", false), p.return_attention_scores = j.value("return_attention_scores", false);
+  p.reverse = j.value("reverse", false);
   return p;
 }
 

@@ -31,14 +31,20 @@ class BatchNormalizationLayer final : public LayerOf<BatchNormalization> {
     const auto& c = config;
     axis_ = normalize_axis(c.axis, in.rank());
     Shape s{in[axis_]};
-    if (c.scale) gamma_ = weight("gamma", s, c.gamma_initializer, {.regularizer = c.gamma_regularizer, .constraint = c.gamma_constraint});
-    if (c.center) beta_ = weight("beta", s, c.beta_initializer, {.regularizer = c.beta_regularizer, .constraint = c.beta_constraint});
-    mean_ = weight("moving_mean", s, c.moving_mean_initializer, {.trainable = false});
-    variance_ = weight("moving_variance", s, c.moving_variance_initializer, {.trainable = false});
+    if (c.scale)
+      gamma_ = weight("gamma", s, c.gamma_initializer, {.regularizer = c.gamma_regularizer, .constraint = c.gamma_constraint, .autocast = false});
+    if (c.center)
+      beta_ = weight("beta", s, c.beta_initializer, {.regularizer = c.beta_regularizer, .constraint = c.beta_constraint, .autocast = false});
+    mean_ = weight("moving_mean", s, c.moving_mean_initializer, {.trainable = false, .autocast = false});
+    variance_ = weight("moving_variance", s, c.moving_variance_initializer, {.trainable = false, .autocast = false});
   }
   bool supports_masking() const override { return true; }
   bool takes_mask() const override { return true; }
-  Tensor call(Tensor x, const Call& call) override {
+  Tensor call(Tensor x, const Call& call) override { return nn::as(normalized(nn::widened(std::move(x)), call), compute_dtype()); }
+
+ private:
+  // Of float32 or float64.
+  Tensor normalized(Tensor x, const Call& call) const {
     const auto& c = config;
     Tensor offset = beta_.defined() ? beta_.value() : Tensor(), scale = gamma_.defined() ? gamma_.value() : Tensor();
     if (!call.is_training() || !trainable())
@@ -49,8 +55,6 @@ class BatchNormalizationLayer final : public LayerOf<BatchNormalization> {
     move(variance_, std::move(out[2]));
     return std::move(out[0]);
   }
-
- private:
   // Training on what the mask keeps: the moments are of that, everything is normalized by them.
   Tensor masked(Tensor x, const Tensor& mask, Tensor offset, Tensor scale) const {
     Tensor kept = cast(mask, x.dtype());
@@ -71,7 +75,8 @@ class BatchNormalizationLayer final : public LayerOf<BatchNormalization> {
     return offset.defined() ? add(std::move(y), reshape(std::move(offset), spread)) : y;
   }
   void move(const Weight& kept, Tensor batch) const {
-    kept.assign(add(multiply(kept.value(), config.momentum), multiply(stop_gradient(std::move(batch)), 1 - config.momentum)));
+    Tensor before = nn::as(kept.value(), batch.dtype());
+    kept.assign(add(multiply(std::move(before), config.momentum), multiply(stop_gradient(std::move(batch)), 1 - config.momentum)));
   }
   int axis_ = -1;
   Weight gamma_, beta_, mean_, variance_;
@@ -109,7 +114,12 @@ class LayerNormalizationLayer final : public LayerOf<LayerNormalization> {
     if (c.center) beta_ = weight("beta", s, c.beta_initializer, {.regularizer = c.beta_regularizer, .constraint = c.beta_constraint});
   }
   bool supports_masking() const override { return true; }
-  Tensor call(Tensor x, const Call&) override {
+  bool autocast() const override { return false; }
+  Tensor call(Tensor x, const Call&) override { return nn::as(normalized(nn::widened(std::move(x))), compute_dtype()); }
+
+ private:
+  // Of float32 or float64.
+  Tensor normalized(Tensor x) const {
     Tensor gamma = gamma_.defined() ? gamma_.value() : Tensor(), beta = beta_.defined() ? beta_.value() : Tensor();
     bool last = axes_.back() == x.rank() - 1 && static_cast<int>(axes_.size()) == axes_.back() - axes_.front() + 1;
     if (last) return layer_normalization(std::move(x), std::move(gamma), std::move(beta), axes_, config.epsilon);
@@ -122,8 +132,6 @@ class LayerNormalizationLayer final : public LayerOf<LayerNormalization> {
     if (gamma.defined()) y = multiply(std::move(y), reshape(std::move(gamma), spread));
     return beta.defined() ? add(std::move(y), reshape(std::move(beta), spread)) : y;
   }
-
- private:
   Axes axes_;
   Weight gamma_, beta_;
 };

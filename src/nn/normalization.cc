@@ -8,9 +8,9 @@ namespace layers {
 
 namespace {
 
-// Statistics of 16-bit numbers are taken in float32.
-Tensor widened(Tensor x) { return size_of(x.dtype()) == 2 ? cast(std::move(x), float32) : std::move(x); }
-Tensor as(Tensor x, DType t) { return x.dtype() == t ? std::move(x) : cast(std::move(x), t); }
+using nn::as;
+using nn::widened;
+
 // A weight as it is kept, whatever the layer computes in.
 Tensor kept(const Weight& w, DType t) { return as(w.variable().value(), t); }
 
@@ -54,6 +54,7 @@ class GroupNormalizationLayer final : public LayerOf<GroupNormalization> {
     if (c.center) beta_ = weight("beta", {n}, c.beta_initializer, {.regularizer = c.beta_regularizer, .constraint = c.beta_constraint});
   }
   bool supports_masking() const override { return true; }
+  bool autocast() const override { return false; }
   Tensor call(Tensor x, const Call&) override {
     const Shape shape = x.shape();
     // With a size unknown behind the batch only the shape is asked for.

@@ -32,6 +32,12 @@ void sequence_fields(Fields& v, C& c) {
 /// A child under the name it has, or that of its class.
 Child adopt_child(LayerBody& owner, const char* attribute, const Layer& layer);
 
+/// Throws InvalidArgument unless both rates lie in [0, 1].
+void check_rates(double dropout, double recurrent, const std::string& layer);
+
+/// Starts the biases of four gates, `units` each: those of the second at 1.
+Initializer forget_bias(const Initializer& start, int64_t units);
+
 /// The cell's object; throws InvalidArgument for another layer.
 RecurrentCell& cell_of(const Layer& l);
 
@@ -43,3 +49,48 @@ struct OverTime {
 Tensors run_over_time(const LayerBase& layer, const Layer& cell, Tensor x, const Call& c, const OverTime& how, const std::vector<Weight>& states);
 
 }  // namespace tenure::nn
+
+namespace tenure::layers {
+
+/// A recurrent layer of configuration C over a cell.
+template <class C>
+class RecurrentLayer : public LayerOf<C> {
+ public:
+  RecurrentLayer(const C& c, const Layer& cell) : LayerOf<C>(c) {
+    nn::cell_of(cell);
+    cell_ = nn::adopt_child(this->body(), "cell", cell);
+    if constexpr (requires { c.cell; }) this->config.cell = {};  // the child is it now
+  }
+  bool supports_masking() const override { return true; }
+  bool takes_mask() const override { return true; }
+  Tensors compute_mask(const Tensors&, const Tensors& masks) override {
+    return this->config.return_sequences && !masks.empty() ? Tensors{masks[0]} : Tensors{};
+  }
+  void visit_config(Fields& v) override {
+    C c = this->config;
+    if constexpr (requires { c.cell; }) c.cell = cell_.layer();
+    fields(v, c);
+  }
+  void build_all(const std::vector<Shape>& inputs) override {
+    const Shape& in = inputs.at(0);
+    check(in.rank() >= 3, Code::Shape, "{}: expected an input [batch, time, features], got {}", this->name(), in);
+    Shape one = in.slice(2, in.rank());
+    one.insert(0, in[0]);
+    cell_.layer().body()->build({one});
+    if (!this->config.stateful) return;
+    check(in[0] > 0, Code::Shape, "{}: a stateful layer needs a known batch size, got {}", this->name(), in);
+    for (const Shape& s : nn::cell_of(cell_.layer()).state_shapes(one)) states_.push_back(this->kept_state("rnn_state", s));
+  }
+  Tensors call_all(Tensors xs, const Call& c) override {
+    check(xs.size() == 1, Code::InvalidArgument, "{}: expected one input, got {}; states are given as initial_state", this->name(), xs.size());
+    const auto& o = this->config;
+    return nn::run_over_time(*this, cell_.layer(), std::move(xs[0]), c,
+                             {o.return_sequences, o.return_state, o.go_backwards, o.stateful, o.zero_output_for_mask}, states_);
+  }
+
+ private:
+  Child cell_;
+  std::vector<Weight> states_;
+};
+
+}  // namespace tenure::layers

@@ -7,6 +7,11 @@
 
 namespace tenure {
 
+std::vector<Shape> RecurrentCell::state_shapes(const Shape& x) const {
+  std::vector<Shape> out;
+  for (int64_t n : state_size()) out.push_back({x[0], n});
+  return out;
+}
 Tensors RecurrentCell::noise(const Tensor&, const Tensors&, bool) { return {}; }
 Tensors RecurrentCell::step(Tensor x, Tensors states, const Tensors&, bool training) {
   states.insert(states.begin(), std::move(x));
@@ -14,16 +19,20 @@ Tensors RecurrentCell::step(Tensor x, Tensors states, const Tensors&, bool train
 }
 Tensors RecurrentCell::sequence(const Tensor&, const Tensors&, const Tensor&, const Tensors&, bool) { return {}; }
 
-namespace layers {
-
-namespace {
+namespace nn {
 
 void check_rates(double dropout, double recurrent, const std::string& layer) {
   check(dropout >= 0 && dropout <= 1 && recurrent >= 0 && recurrent <= 1, Code::InvalidArgument,
         "{}: expected dropout and recurrent_dropout in [0, 1], got {} and {}", layer, dropout, recurrent);
 }
 
-}  // namespace
+Initializer forget_bias(const Initializer& start, int64_t units) {
+  return Initializer([start, u = units](const Shape&, DType t) { return concatenate({start({u}, t), ones({u}, t), start({2 * u}, t)}, 0); });
+}
+
+}  // namespace nn
+
+namespace layers {
 
 // What the three cells share: weights of `gates` gates, dropout, one step and all steps.
 template <class C>
@@ -32,7 +41,7 @@ class CellOf : public RecurrentCell {
   explicit CellOf(const C& c, int64_t gates, size_t states)
       : RecurrentCell(LayerOptions{c.name, c.trainable, c.dtype, {}}), config(c), gates_(gates), states_(states) {
     nn::check_positive(c.units, "a recurrent layer", "units");
-    check_rates(c.dropout, c.recurrent_dropout, class_name());
+    nn::check_rates(c.dropout, c.recurrent_dropout, class_name());
     nn::adopt_activation(*this, config.activation);
     if (c.dropout > 0 || c.recurrent_dropout > 0) seed_ = seed_state(c.seed);
   }
@@ -136,10 +145,7 @@ class LSTMCellLayer final : public CellOf<LSTMCell> {
 
  private:
   Initializer bias_start() const override {
-    if (!config.unit_forget_bias) return config.bias_initializer;
-    return Initializer([start = config.bias_initializer, u = config.units](const Shape&, DType t) {
-      return concatenate({start({u}, t), ones({u}, t), start({2 * u}, t)}, 0);
-    });
+    return config.unit_forget_bias ? nn::forget_bias(config.bias_initializer, config.units) : config.bias_initializer;
   }
 };
 LSTMCell::operator Layer() const { return make_layer<LSTMCellLayer>(*this); }

@@ -43,15 +43,20 @@ Tensor time_major(Tensor x) {
   return transpose(std::move(x), axes);
 }
 Tensor step_of(const Tensor& x, int64_t t) { return squeeze(slice_axis(x, 0, t, t + 1), {0}); }
+// [batch, time, ...] or [time, batch, ...] without the time.
+Shape one_step(const Shape& x, int64_t batch) {
+  Shape one = x.slice(2, x.rank());
+  one.insert(0, batch);
+  return one;
+}
 
 // Specs only: sizes of time and batch may be unknown. The cell is called once, so that what lies below it is built.
 Tensors over_time_abstractly(const Layer& cell, const Tensor& x, const OverTime& how, DType dtype) {
   const RecurrentCell& object = cell_of(cell);
   const Shape& in = x.shape();
-  Shape one = in.slice(2, in.rank());
-  one.insert(0, in[0]);
+  const Shape one = one_step(in, in[0]);
   Tensors xs{make_abstract({one, dtype})}, ys;
-  for (int64_t n : object.state_size()) xs.push_back(make_abstract({{in[0], n}, dtype}));
+  for (const Shape& s : object.state_shapes(one)) xs.push_back(make_abstract({s, dtype}));
   Tensors after = cell(TensorList(std::move(xs))).items();
   Shape y = after.at(0).shape();
   if (how.return_sequences) y.insert(1, in[1]);
@@ -61,14 +66,13 @@ Tensors over_time_abstractly(const Layer& cell, const Tensor& x, const OverTime&
 }
 
 Tensors start_states(const LayerBase& layer, const RecurrentCell& cell, const Tensor& x, const Tensors& given, const std::vector<Weight>& kept) {
-  const std::vector<int64_t> sizes = cell.state_size();
-  check(given.empty() || given.size() == sizes.size(), Code::InvalidArgument, "{}: expected {} initial states, got {}", layer.name(), sizes.size(),
+  const std::vector<Shape> shapes = cell.state_shapes(one_step(x.shape(), x.shape()[0]));
+  check(given.empty() || given.size() == shapes.size(), Code::InvalidArgument, "{}: expected {} initial states, got {}", layer.name(), shapes.size(),
         given.size());
   Tensors states;
-  for (size_t i = 0; i < sizes.size(); ++i) {
-    Tensor s = !given.empty() ? given[i] : !kept.empty() ? kept[i].value() : zeros({x.shape()[0], sizes[i]}, layer.compute_dtype());
-    check(s.shape() == Shape({x.shape()[0], sizes[i]}), Code::Shape, "{}: expected an initial state {} of [{}, {}], got {}", layer.name(), i,
-          x.shape()[0], sizes[i], s.spec());
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    Tensor s = !given.empty() ? given[i] : !kept.empty() ? kept[i].value() : zeros(shapes[i], layer.compute_dtype());
+    check(s.shape() == shapes[i], Code::Shape, "{}: expected an initial state {} of {}, got {}", layer.name(), i, shapes[i], s.spec());
     states.push_back(s.dtype() == layer.compute_dtype() ? std::move(s) : cast(std::move(s), layer.compute_dtype()));
   }
   return states;
@@ -84,6 +88,7 @@ Tensors by_steps(RecurrentCell& cell, const Tensor& x, Tensors states, const Ten
     after.erase(after.begin());
     if (mask.defined()) {
       Tensor kept = expand_dims(step_of(mask, t), -1);
+      while (kept.rank() < y.rank()) kept = expand_dims(std::move(kept), -1);
       Tensor other = last.defined() && !zero ? last : zeros_like(y);
       y = where(kept, std::move(y), std::move(other));
       for (size_t i = 0; i < states.size(); ++i) after[i] = where(kept, std::move(after[i]), std::move(states[i]));
@@ -150,47 +155,6 @@ void reset_state(const Layer& layer) {
 }
 
 namespace layers {
-
-// A recurrent layer of configuration C over a cell.
-template <class C>
-class RecurrentLayer : public LayerOf<C> {
- public:
-  RecurrentLayer(const C& c, const Layer& cell) : LayerOf<C>(c) {
-    nn::cell_of(cell);
-    cell_ = nn::adopt_child(this->body(), "cell", cell);
-    if constexpr (requires { c.cell; }) this->config.cell = {};  // the child is it now
-  }
-  bool supports_masking() const override { return true; }
-  bool takes_mask() const override { return true; }
-  Tensors compute_mask(const Tensors&, const Tensors& masks) override {
-    return this->config.return_sequences && !masks.empty() ? Tensors{masks[0]} : Tensors{};
-  }
-  void visit_config(Fields& v) override {
-    C c = this->config;
-    if constexpr (requires { c.cell; }) c.cell = cell_.layer();
-    fields(v, c);
-  }
-  void build_all(const std::vector<Shape>& inputs) override {
-    const Shape& in = inputs.at(0);
-    check(in.rank() >= 3, Code::Shape, "{}: expected an input [batch, time, features], got {}", this->name(), in);
-    Shape one = in.slice(2, in.rank());
-    one.insert(0, in[0]);
-    cell_.layer().body()->build({one});
-    if (!this->config.stateful) return;
-    check(in[0] > 0, Code::Shape, "{}: a stateful layer needs a known batch size, got {}", this->name(), in);
-    for (int64_t n : nn::cell_of(cell_.layer()).state_size()) states_.push_back(this->kept_state("rnn_state", {in[0], n}));
-  }
-  Tensors call_all(Tensors xs, const Call& c) override {
-    check(xs.size() == 1, Code::InvalidArgument, "{}: expected one input, got {}; states are given as initial_state", this->name(), xs.size());
-    const auto& o = this->config;
-    return nn::run_over_time(*this, cell_.layer(), std::move(xs[0]), c,
-                             {o.return_sequences, o.return_state, o.go_backwards, o.stateful, o.zero_output_for_mask}, states_);
-  }
-
- private:
-  Child cell_;
-  std::vector<Weight> states_;
-};
 
 namespace {
 

@@ -11,12 +11,45 @@ namespace tenure {
 
 using nn::Json;
 
+namespace {
+
+// Other names under which Keras has its classes.
+const std::string& own_name(const std::string& name) {
+  static const std::map<std::string, std::string, std::less<>> others = {
+      {"AvgPool1D", "AveragePooling1D"},
+      {"AvgPool2D", "AveragePooling2D"},
+      {"AvgPool3D", "AveragePooling3D"},
+      {"Convolution1D", "Conv1D"},
+      {"Convolution1DTranspose", "Conv1DTranspose"},
+      {"Convolution2D", "Conv2D"},
+      {"Convolution2DTranspose", "Conv2DTranspose"},
+      {"Convolution3D", "Conv3D"},
+      {"Convolution3DTranspose", "Conv3DTranspose"},
+      {"GlobalAvgPool1D", "GlobalAveragePooling1D"},
+      {"GlobalAvgPool2D", "GlobalAveragePooling2D"},
+      {"GlobalAvgPool3D", "GlobalAveragePooling3D"},
+      {"GlobalMaxPool1D", "GlobalMaxPooling1D"},
+      {"GlobalMaxPool2D", "GlobalMaxPooling2D"},
+      {"GlobalMaxPool3D", "GlobalMaxPooling3D"},
+      {"GroupedQueryAttention", "GroupQueryAttention"},
+      {"MaxPool1D", "MaxPooling1D"},
+      {"MaxPool2D", "MaxPooling2D"},
+      {"MaxPool3D", "MaxPooling3D"},
+      {"SeparableConvolution1D", "SeparableConv1D"},
+      {"SeparableConvolution2D", "SeparableConv2D"},
+  };
+  auto it = others.find(name);
+  return it == others.end() ? name : it->second;
+}
+
+}  // namespace
+
 struct LayerRegistry::Impl {
   mutable std::mutex mutex;
   std::map<std::string, Entry, std::less<>> entries;
   const Entry& find(const std::string& name) const {
     std::lock_guard lock(mutex);
-    auto it = entries.find(name);
+    auto it = entries.find(own_name(name));
     check(it != entries.end(), Code::NotFound, "layer class {}: not known here; register it with LayerRegistry::global().add<...>(\"{}\")", name,
           name);
     return it->second;
@@ -46,6 +79,9 @@ LayerRegistry::LayerRegistry() : impl_(std::make_unique<Impl>()) {
   register_masking(*this);
   register_recurrent(*this);
   register_attention(*this);
+  register_conv_lstm(*this);
+  register_wrappers(*this);
+  register_reversible_embedding(*this);
 }
 
 void LayerRegistry::add(Entry entry) {
@@ -69,7 +105,7 @@ Layer LayerRegistry::make(const std::string& class_name, const std::string& conf
 
 bool LayerRegistry::contains(const std::string& class_name) const {
   std::lock_guard lock(impl_->mutex);
-  return impl_->entries.count(class_name) > 0;
+  return impl_->entries.count(own_name(class_name)) > 0;
 }
 
 std::vector<std::string> LayerRegistry::names() const {

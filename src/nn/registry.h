@@ -21,5 +21,8 @@ void register_noise(LayerRegistry& r);
 void register_masking(LayerRegistry& r);
 void register_recurrent(LayerRegistry& r);
 void register_attention(LayerRegistry& r);
+void register_conv_lstm(LayerRegistry& r);
+void register_wrappers(LayerRegistry& r);
+void register_reversible_embedding(LayerRegistry& r);
 
 }  // namespace tenure
