@@ -75,7 +75,9 @@ Bytes Bytes::map(const std::string& path) {
   void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
   if (address == MAP_FAILED) fail_system("map", path, errno);
   std::shared_ptr<const void> owner(address, [size](void* p) { ::munmap(p, size); });
-  return keep(std::move(owner), {static_cast<const std::byte*>(address), size}, path);
+  Bytes b = keep(std::move(owner), {static_cast<const std::byte*>(address), size}, path);
+  b.mapped_ = true;
+  return b;
 }
 
 Bytes Bytes::borrow(std::span<const std::byte> bytes, std::string name) { return keep(nullptr, bytes, std::move(name)); }
@@ -114,6 +116,23 @@ Bytes Bytes::copy(std::string_view text, std::string name) {
 const std::string& Bytes::name() const noexcept {
   static const std::string memory = "<memory>";
   return name_ ? *name_ : memory;
+}
+
+void Bytes::let_go() const noexcept {
+  if (!mapped_ || size_ == 0) return;
+  static const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto first = reinterpret_cast<uintptr_t>(data_) / page * page, last = reinterpret_cast<uintptr_t>(data_) + size_;
+  (void)::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);  // nothing was ever written to a mapping of ours
+}
+
+void Bytes::copy_to(std::byte* to) const noexcept {
+  constexpr size_t step = size_t{4} << 20;
+  for (size_t at = 0; at < size_; at += step) {
+    Bytes part;
+    part.data_ = data_ + at, part.size_ = std::min(step, size_ - at), part.mapped_ = mapped_;
+    std::memcpy(to + at, part.data_, part.size_);
+    part.let_go();
+  }
 }
 
 Bytes Bytes::slice(size_t offset, size_t size) const {

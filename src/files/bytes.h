@@ -41,12 +41,17 @@ class Bytes {
   Bytes slice(size_t offset, size_t size) const;
   /// The same bytes under another name.
   Bytes named(std::string name) const;
+  /// Copies them to `to`. Pages of a mapped file do not stay in memory behind it.
+  void copy_to(std::byte* to) const noexcept;
+  /// Pages of a mapped file leave memory; they are read again when somebody looks.
+  void let_go() const noexcept;
 
  private:
   std::shared_ptr<const void> owner_;
   std::shared_ptr<const std::string> name_;
   const std::byte* data_ = nullptr;
   size_t size_ = 0;
+  bool mapped_ = false;
 };
 
 /// A file in the making: a temporary beside `path` that becomes `path` on commit() and is removed otherwise.

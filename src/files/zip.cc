@@ -222,7 +222,9 @@ Bytes ZipFile::State::read_stored(const ZipMember& member, zip_file_t* file) con
   check(total == member.size, Code::Io, "{}: expected {} bytes in member '{}', got {}", name(), member.size, member.name, total);
   if (total == 0) return feed->bytes.slice(0, 0);
   ensure(feed->first && feed->contiguous && feed->next - *feed->first == total, "a stored member was not read in one piece");
-  return feed->bytes.slice(*feed->first, total);
+  const Bytes bytes = feed->bytes.slice(*feed->first, total);
+  bytes.let_go();  // checked; whoever wants a part reads it again
+  return bytes;
 }
 
 Bytes ZipFile::State::inflate(const ZipMember& member, zip_file_t* file) const {

@@ -1,4 +1,6 @@
 // Files that Keras wrote, loaded and compared with what Keras computed.
+#include <limits>
+
 #include "io/test_models.h"
 #include "sanitizer.h"
 
@@ -155,6 +157,36 @@ TEST(Load, TheWeightsLiveOnceAndTheFileNotAtAll) {
   size_t bytes = 0;
   for (const Variable& v : m.variables()) bytes += v.spec().bytes();
   EXPECT_EQ(memory::now().live_bytes, bytes);
+}
+
+TEST(Load, RunsNoInitializer) {
+  set_random_seed(5);
+  const int64_t first = next_random_seed();
+  set_random_seed(5);
+  Model m = load_model(reference("cnn.keras"), {.compile = false});
+  EXPECT_EQ(next_random_seed(), first) << "an initializer drew a seed";
+}
+
+TEST(Load, WeightsThatTheFileLacksHaveTheirFirstValues) {
+  // The substitute has weights and stands where the file has none: it is built while the model is loaded.
+  const Layer mine = layers::PReLU{.alpha_initializer = "ones"};
+  Model m = load_model(reference("cnn.keras"), {.substitute = {{"stem_relu", mine}}, .compile = false});
+  const Tensor alpha = mine.weights().at(0).value();
+  for (int64_t i = 0; i < alpha.size(); ++i) ASSERT_EQ(alpha.at(i), 1.0);
+}
+
+TEST(Load, NonFiniteWeightsAreToldByTheLog) {
+  std::string said;
+  set_log_sink([&](std::string_view text) { said += text; });
+  Model m = load_model(reference("cnn.keras"));
+  EXPECT_EQ(said, "");
+  Variable kernel = m.get_layer("classes").weights()[0];
+  kernel.assign(full(kernel.shape(), std::numeric_limits<double>::quiet_NaN()));
+  const std::vector<std::byte> bytes = model_bytes(m);
+  Model again = load_model(bytes);
+  set_log_sink({});
+  EXPECT_NE(said.find("NaN or infinite, first in 'kernel' of classes (Dense)"), std::string::npos) << said;
+  EXPECT_NE(said.find("in 1 weight "), std::string::npos) << said;
 }
 
 // ---- what is put in place of what is not supported -----------------------------------------------------------------------------------

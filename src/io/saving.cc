@@ -14,24 +14,27 @@
 #include "files/hdf5.h"
 #include "files/json.h"
 #include "files/npy.h"
-#include "io/dialect.h"
 #include "io/legacy.h"
 #include "io/operation.h"
 #include "io/read_model.h"
+#include "io/source.h"
+#include "io/statistics.h"
 #include "io/verify.h"
 #include "io/write_model.h"
 #include "nn/model_state.h"
+#include "nn/unfilled.h"
 
 namespace tenure {
 
 using files::Bytes;
 using files::Hdf5File;
 using files::Hdf5Node;
+using io::Source;
 
 namespace {
 
 constexpr const char* kConfig = "config.json";
-constexpr const char* kWeights = "model.weights.h5";
+constexpr const char* kWeights = io::kWeightsMember;
 constexpr const char* kProof = "assets/tenure_proof.npz";
 /// The version of Keras whose form is written.
 constexpr const char* kKerasVersion = "3.15.1";
@@ -72,8 +75,8 @@ bool has_unbuilt(const LayerBody& l) {
 
 // ---- loading ----------------------------------------------------------------------------------------------------------------------
 
-/// What the weights of a file may take in memory: initial values and their temporaries are several times a float32's own bytes, a
-/// damaged size is many times the whole file.
+/// What the weights of a file may take in memory: half precision in the file may be float32 here, a damaged size is many times the whole
+/// file.
 size_t weights_budget(uint64_t stored) { return static_cast<size_t>(8 * stored) + (32_MiB); }
 
 /// An author's class says in build_config what it was built for; its weights are made by that.
@@ -89,14 +92,6 @@ void build_custom(const Layer& layer, const io::Json& envelope) {
   else shapes.push_back(nn::shape_from(nn::Json::parse(shape.dump()), layer.name()));
   layer.build(shapes);
 }
-
-/// What a model is made from: a configuration in the form of Keras 3, and where its weights are.
-struct Source {
-  std::string name;
-  io::Json config;
-  std::optional<Hdf5Node> root;
-  enum Dialect { keras3, keras2, legacy_h5 } dialect = keras3;
-};
 
 void compile_from(const Model& model, const Source& file) {
   auto it = file.config.find("compile_config");
@@ -124,6 +119,7 @@ Model assemble(const Source& file, io::Problems& problems, const LoadOptions& op
   Model model;
   {
     memory::Scope scope("load", {.budget = weights_budget(file.root ? io::stored_bytes(*file.root) : 0)});
+    nn::Unfilled unfilled;  // the file has the values
     io::ModelReader reader(options, problems);
     Layer layer = reader.read(file.config, "");
     if (options.compile)
@@ -132,10 +128,13 @@ Model assemble(const Source& file, io::Problems& problems, const LoadOptions& op
     problems.raise(file.name);
     ensure(layer.defined(), "a layer was not made and no reason was noted");
     build_custom(layer, file.config);
+    unfilled.close();
     model = Model(layer);
     check(file.root || model.weights().empty(), Code::Io, "{}: the model has weights, but the file has no {}", file.name, kWeights);
     if (file.dialect == Source::legacy_h5) io::read_legacy_weights(*model.body(), *file.root, {});
     else if (file.root) io::read_weights(*model.body(), {*file.root}, {}, reader.classes());
+    unfilled.finish();
+    io::warn_of_nonfinite(*model.body(), file.name);
   }
   if (options.compile) compile_from(model, file);
   return model;
@@ -143,16 +142,8 @@ Model assemble(const Source& file, io::Problems& problems, const LoadOptions& op
 
 Model load(const io::Archive& archive, const LoadOptions& options) {
   io::register_operations();
-  io::ModelConfig config = io::read_config(archive);
   io::Problems problems;
-  Source file{archive.name(), std::move(config.config), {}, Source::keras3};
-  if (config.keras2) {
-    file.dialect = Source::keras2;
-    const io::Json compile = io::modern_compile(file.config.value("compile_config", io::Json()));
-    file.config = io::modern_layer(file.config, problems);
-    file.config["compile_config"] = compile;
-  }
-  if (archive.has(kWeights)) file.root = Hdf5File(archive.read(kWeights)).root();
+  const Source file = io::source_of(archive, problems);
   Model model = assemble(file, problems, options);
   if (options.verify) check_proof(model, archive, options);
   return model;
@@ -163,7 +154,7 @@ Model load_legacy(const Bytes& bytes, const std::string& name, const LoadOptions
   if (!io::is_legacy_model(root)) io::refuse_other_kinds(bytes, name);
   io::register_operations();
   io::Problems problems;
-  const Source file{name, io::legacy_config(root, name, problems), root, Source::legacy_h5};
+  const Source file = io::source_of(root, name, problems);
   check(!options.verify, Code::NotFound, "{}: a legacy .h5 carries no proof (recorded inputs and outputs)", name);
   return assemble(file, problems, options);
 }
@@ -257,6 +248,7 @@ WeightsReport load_weights_from(const Model& model, Bytes bytes, const LoadWeigh
   check(!options.by_name, Code::InvalidArgument, "{}: by_name is for legacy .h5 files with weights by layer name; this one has them by position",
         bytes.name());
   WeightsReport report = io::read_weights(body, {root}, options);
+  io::warn_of_nonfinite(body, bytes.name());
   const ModelState* s = body.model();
   if (s && s->compiled && root.contains("optimizer/vars")) {
     Optimizer optimizer(s->optimizer.get());

@@ -194,6 +194,11 @@ void fill(VariableBody& v, const Array& array) {
   const Spec& spec = v.spec();
   if (array.dtype != spec.dtype) return v.write(cast(tensor_of(array), spec.dtype));
   // The file's bytes go into the variable's own buffer: no second copy of the weights lives.
+  const Tensor mine = v.read();
+  if (std::byte* to = v.begin_write(mine)) {
+    array.bytes.copy_to(to);
+    return v.end_write();
+  }
   v.write(Tensor::borrow(array.bytes.data(), spec.shape, spec.dtype));
 }
 

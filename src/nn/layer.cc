@@ -9,6 +9,7 @@
 #include "nn/functional.h"
 #include "nn/layer_body.h"
 #include "nn/model_state.h"
+#include "nn/unfilled.h"
 
 namespace tenure {
 
@@ -167,7 +168,8 @@ VariableBody* LayerBody::add_weight(std::string name, const Shape& shape, const 
   Plainly plainly;
   memory::As as(memory::Category::parameter);
   DType dtype = o.dtype.value_or(policy_.variable_dtype());
-  Variable v(init(shape, dtype), VariableOptions{this->name() + "/" + name, o.trainable && trainable()});
+  Variable v(nn::Unfilled::value(init, {shape, dtype}), VariableOptions{this->name() + "/" + name, o.trainable && trainable()});
+  nn::Unfilled::note(v.body(), init);
   weights_.push_back({std::move(name), HeldOf<VariableBody>(v.body()), o.regularizer, o.constraint, o.trainable, false});
   return v.body();
 }
