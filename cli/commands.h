@@ -23,6 +23,9 @@ void add_mem(CLI::App& app, Action& action);
 void add_moments(CLI::App& mem, Action& action);
 /// `program`: what stood behind `--` on the command line.
 void add_memcheck(CLI::App& app, Action& action, const std::vector<std::string>& program);
+void add_inspect(CLI::App& app, Action& action);
+void add_diff(CLI::App& app, Action& action);
+void add_convert(CLI::App& app, Action& action);
 void add_lists(CLI::App& app, Action& action);
 
 /// A program to judge by its ticks.

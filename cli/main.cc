@@ -23,6 +23,9 @@ int main(int argc, char** argv) {
       "  tenure summary model.keras\n"
       "  tenure predict model.keras --inputs in.npz --outputs out.npz\n"
       "  tenure verify model.keras io.npz                    compare with outputs that Keras recorded\n"
+      "  tenure inspect model.keras                          what is in a file: members, layers, weights, what is not supported\n"
+      "  tenure diff before.keras after.keras                settings and weights that differ; exit code 0: same, 1: different\n"
+      "  tenure convert old.h5 new.keras                     from one kind of file to another\n"
       "  tenure mem plan model.keras --batch 32              peak bytes before anything runs\n"
       "  tenure mem report model.keras -o report.html        one page about its memory: timeline, peak, holders, plan\n"
       "  tenure memcheck model.keras --iters 1000            does calling it leak? exit code 0 says no\n"
@@ -34,6 +37,9 @@ int main(int argc, char** argv) {
   cli::add_evaluate(app, action);
   cli::add_summary(app, action);
   cli::add_verify(app, action);
+  cli::add_inspect(app, action);
+  cli::add_diff(app, action);
+  cli::add_convert(app, action);
   cli::add_mem(app, action);
   cli::add_memcheck(app, action, program);
   cli::add_lists(app, action);

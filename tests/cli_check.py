@@ -104,9 +104,40 @@ with tempfile.TemporaryDirectory() as folder:
     check("mem audit", code == 0 and "every owner reference is explained" in out, out + err)
     code, out, err = run("mem", "balance", work / "a.json", "--assert-residual", "0.0000001%")
     check("mem balance", code == 1 and "RSS" in out and "beyond" in out, out + err)
+    # Files: looked at, compared, converted.
+    code, out, err = run("inspect", model)
+    check("inspect", code == 0 and "stem (Conv2D)" in out and "/layers/conv2d/vars/0" in out and "load_model takes everything" in out, out + err)
+    code, out, err = run("inspect", model, "--json")
+    report = json.loads(out) if code == 0 else {}
+    check("inspect as JSON", code == 0 and {m["name"] for m in report["members"]} >= {"config.json", "model.weights.h5"} and report["nonfinite"] == 0
+          and report["config"]["config"]["name"] == "cnn" and report["unsupported"] == "", out[:400] + err)
+    code, out, err = run("convert", model, work / "cnn.weights.h5")
+    check("convert to weights", code == 0 and (work / "cnn.weights.h5").exists(), out + err)
+    code, out, err = run("convert", model, work / "again.keras")
+    check("convert to a model", code == 0, out + err)
+    code, out, err = run("verify", work / "again.keras", io)
+    check("a converted model is the same", code == 0, out + err)
+    code, out, err = run("diff", model, model)
+    check("diff of the same", code == 0 and out == "same\n", out + err)
+    code, out, err = run("diff", work / "again.keras", model, "--json")
+    check("diff: no weight differs", not json.loads(out)["arrays"] and not json.loads(out)["values"], out[:400] + err)
+    code, out, err = run("diff", work / "cnn.weights.h5", reference / "functional_zoo.keras")
+    check("diff of two", code == 1 and "settings differ" in out and "arrays are missing" in out, out + err)
+    code, out, err = run("convert", reference / "legacy_k2_trained.h5", work / "modern.keras")
+    check("convert of a legacy file", code == 0, out + err)
+    code, out, err = run("verify", work / "modern.keras", reference / "legacy_k2_trained_io.npz")
+    check("a converted legacy model is the same", code == 0, out + err)
+    code, out, err = run("inspect", reference / "legacy_k2_trained.h5")
+    check("inspect of a legacy file", code == 0 and "legacy model" in out, out + err)
+    code, out, err = run("inspect", work / "cnn.weights.h5")
+    check("inspect of weights", code == 0 and "weights without a model" in out, out + err)
     # Bad input: one clear error, exit code 3, nothing written.
     for name, args, word in [("missing file", ["summary", work / "none.keras"], "none.keras"), ("bad option", ["predict", model], "--inputs"),
-                             ("onnx", ["summary", work / "m.onnx"], ".keras"), ("text as model", ["summary", work / "text.keras"], "text.keras")]:
+                             ("onnx", ["summary", work / "m.onnx"], ".keras"), ("text as model", ["summary", work / "text.keras"], "text.keras"),
+                             ("weights to a model", ["convert", work / "cnn.weights.h5", work / "no.keras"], "weights without a model"),
+                             ("an unknown ending", ["convert", model, work / "no.onnx"], ".weights.h5"),
+                             ("inspect of text", ["inspect", work / "text.keras"], "text.keras"),
+                             ("diff with nothing", ["diff", model, work / "none.keras"], "none.keras")]:
         (work / "m.onnx").write_bytes(b"\x08\x07onnx")
         (work / "text.keras").write_text("not a zip file")
         code, out, err = run(*args)

@@ -1,6 +1,7 @@
 // All of Tenure's public interface.
 #pragma once
 
+#include <tenure/applications.h>
 #include <tenure/arrays.h>
 #include <tenure/attention.h>
 #include <tenure/callbacks.h>
@@ -14,6 +15,7 @@
 #include <tenure/initializers.h>
 #include <tenure/moment.h>
 #include <tenure/jacobian.h>
+#include <tenure/inspect.h>
 #include <tenure/layer.h>
 #include <tenure/layers.h>
 #include <tenure/losses.h>

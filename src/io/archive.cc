@@ -108,13 +108,20 @@ Bytes Archive::read(const std::string& member) const {
   return zip_ ? zip_->read(member) : Bytes::map((fs::path(folder_) / member).string());
 }
 
+std::vector<std::pair<std::string, uint64_t>> Archive::members_and_sizes() const {
+  std::vector<std::pair<std::string, uint64_t>> out;
+  if (zip_)
+    for (const auto& m : zip_->members()) out.emplace_back(m.name, m.size);
+  else
+    for (std::error_code ec; const auto& e : fs::directory_iterator(folder_, ec))
+      out.emplace_back(e.path().filename().string(), e.is_regular_file(ec) ? e.file_size(ec) : 0);
+  return out;
+}
+
 std::string Archive::members() const {
   constexpr size_t kMost = 8;
   std::vector<std::string> names;
-  if (zip_)
-    for (const auto& m : zip_->members()) names.push_back(m.name);
-  else
-    for (std::error_code ec; const auto& e : fs::directory_iterator(folder_, ec)) names.push_back(e.path().filename().string());
+  for (const auto& [name, size] : members_and_sizes()) names.push_back(name);
   std::string text;
   for (size_t i = 0; i < std::min(kMost, names.size()); ++i) text += (i ? ", " : "") + names[i];
   return names.empty() ? "nothing" : text + (names.size() > kMost ? fmt::format(" and {} more", names.size() - kMost) : "");

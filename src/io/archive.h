@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -30,6 +31,8 @@ class Archive {
   bool has(std::string_view member) const;
   /// Throws Io naming the archive and what it holds where the member is missing.
   files::Bytes read(const std::string& member) const;
+  /// Names, and bytes after unpacking; of a folder, its files.
+  std::vector<std::pair<std::string, uint64_t>> members_and_sizes() const;
 
  private:
   void open_zip(files::Bytes bytes);
