@@ -29,9 +29,10 @@ test: build/release/.configured build/.setup-python ## Set up, build, run every 
 	$(call build,release)
 	$(call test,release)
 
-conformance: build/release/.configured build/.setup-python ## The conformance suite, op by check; then all 40 networks of keras.applications, both ways
+conformance: build/release/.configured build/.setup-python ## The conformance suite, op by check; then 200 random models and all 40 networks of keras.applications
 	$(call build,release,system_test tenure_cli)
 	build/release/system_test --gtest_filter='*Conformance*' --gtest_brief=1
+	python3 tests/reference/random_models.py build/release --count 200 || [ $$? = 77 ]
 	python3 tests/applications_check.py build/release --all || [ $$? = 77 ]
 
 asan: build/asan/.configured ## Every test under AddressSanitizer, LeakSanitizer, UndefinedBehaviorSanitizer

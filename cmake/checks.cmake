@@ -11,7 +11,8 @@ set_tests_properties(cli PROPERTIES TIMEOUT ${TENURE_TEST_TIMEOUT})
 # Files of whole networks that the real Keras makes on demand; skipped where it is not there.
 if(NOT TENURE_SANITIZE)
   add_test(NAME applications COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/applications_check.py ${CMAKE_BINARY_DIR})
-  set_tests_properties(applications PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 900)
+  add_test(NAME random_models COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/reference/random_models.py ${CMAKE_BINARY_DIR} --count 30 --seconds 45)
+  set_tests_properties(applications random_models PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 900)
 endif()
 
 # The report in a real browser; skipped, with the reason, where there is no chromium or npm.

@@ -232,6 +232,9 @@ class Modernizer {
     };
     for (Json& l : layers)
       if (auto it = l.find("inbound_nodes"); it != l.end()) count(*it);
+    // Keras 3 counts from 1 in these two lists, too, where the inner model is a Functional.
+    for (const Json& l : layers)
+      if (string_of(l, "class_name") != "Sequential") from_one.erase(string_of(l, "name")), from_one.erase(string_of(l["config"], "name"));
     for (const char* member : {"input_layers", "output_layers"})
       if (auto it = config.find(member); it != config.end()) count(*it);
   }

@@ -333,7 +333,13 @@ bool is_triple(const Json& j) { return j.is_array() && j.size() == 3 && j[0].is_
 /// Tensors of a structure in order; `shape` is the structure with their numbers in it, `keys` what a dictionary calls them.
 void Replay::flatten(const Json& structure, nn::Json& shape, Tensors& tensors, std::vector<std::string>& keys, const std::string& key) {
   if (is_triple(structure)) {
-    const Reference r = reference(structure);
+    // Keras counts the calls of an inner Functional from 1 here (number 0 is how it was made), and from 0 everywhere else.
+    Json history = structure;
+    if (auto it = by_name_.find(history[0].get<std::string>()); it != by_name_.end() && history[1] != 0) {
+      const std::string& inner = entries_[it->second].class_name;
+      if (inner == "Functional" || inner == "Model") history[1] = history[1].get<int64_t>() - 1;
+    }
+    const Reference r = reference(history);
     shape = tensors.size();
     tensors.push_back(tensor(r));
     keys.push_back(key);

@@ -29,6 +29,13 @@ class Addresses {
     const auto& [operation, call] = at_.at(t.node());
     return Ordered::array({operation->name, call, t.index()});
   }
+  /// As the lists of a model's inputs and outputs have it: there Keras counts the calls of an inner Functional from 1.
+  Ordered outer_triple(const TensorBody& t) const {
+    Ordered j = triple(t);
+    const FunctionalGraph::Operation* operation = at_.at(t.node()).first;
+    if (operation->layer && operation->layer->graph) j[1] = j[1].get<size_t>() + 1;
+    return j;
+  }
 
  private:
   std::unordered_map<const Node*, std::pair<const FunctionalGraph::Operation*, size_t>> at_;
@@ -199,9 +206,9 @@ Ordered ModelWriter::functional(const LayerBody& l, const std::string& path) {
   }
   const size_t inputs = inputs_of(l), outputs = l.kept.size() - inputs;
   Ordered config{{"name", l.name()}, {"trainable", l.trainable()}, {"layers", std::move(layers)}};
-  config["input_layers"] = with_leaves(structure_of(l, "input_layers", inputs), [&](size_t i) { return addresses.triple(*l.kept[i].get()); });
+  config["input_layers"] = with_leaves(structure_of(l, "input_layers", inputs), [&](size_t i) { return addresses.outer_triple(*l.kept[i].get()); });
   config["output_layers"] =
-      with_leaves(structure_of(l, "output_layers", outputs), [&](size_t i) { return addresses.triple(*l.kept[inputs + i].get()); });
+      with_leaves(structure_of(l, "output_layers", outputs), [&](size_t i) { return addresses.outer_triple(*l.kept[inputs + i].get()); });
   Ordered j = nn::envelope("keras.src.models.functional", "Functional", std::move(config));
   j["registered_name"] = "Functional";
   j["build_config"] = Ordered{{"input_shape", nullptr}};
