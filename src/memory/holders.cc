@@ -27,18 +27,19 @@ class Collector final : public EdgeVisitor {
   const Counted* from_ = nullptr;
 };
 
-std::atomic<int> muted{-1};
+std::atomic<int> muted_kind{-1};
 
 }  // namespace
 
-void testing::mute(std::optional<Kind> kind) noexcept { muted = kind ? static_cast<int>(*kind) : -1; }
+void testing::mute(std::optional<Kind> kind) noexcept { muted_kind = kind ? static_cast<int>(*kind) : -1; }
+bool testing::muted(Kind kind) noexcept { return static_cast<int>(kind) == muted_kind.load(std::memory_order_relaxed); }
 
 HolderGraph HolderGraph::gather() {
   HolderGraph g;
   for_each_live([&](Counted& c) { g.objects.push_back(&c); });
   Collector collector(g);
   for (Counted* c : g.objects) {
-    if (static_cast<int>(c->kind()) == muted.load(std::memory_order_relaxed)) continue;
+    if (testing::muted(c->kind())) continue;
     collector.from(c);
     c->trace(collector);
   }

@@ -31,8 +31,9 @@ struct HolderGraph {
 };
 
 namespace testing {
-/// Tests only: gather() leaves out the trace() of this kind, as if its author had forgotten it; nothing is left out for std::nullopt.
+/// Tests only: looks at what is alive leave out the trace() of this kind, as if its author had forgotten it; nothing is left out for std::nullopt.
 void mute(std::optional<Kind> kind) noexcept;
+bool muted(Kind kind) noexcept;
 }  // namespace testing
 
 }  // namespace tenure::memory

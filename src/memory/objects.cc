@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "memory/holders.h"
 #include "memory/storage.h"
 
 namespace tenure::memory {
@@ -98,7 +99,7 @@ ObjectGraph ObjectGraph::gather(bool detached) {
   std::unordered_map<AccountId, uint32_t> accounts;
   for (Object& o : g.objects) {
     g.start.push_back(static_cast<uint32_t>(g.references.size()));
-    o.live->trace(gatherer);
+    if (!testing::muted(o.kind)) o.live->trace(gatherer);
     auto [it, fresh] = accounts.try_emplace(o.live->account(), 0);
     if (fresh) it->second = g.strings.of(path_of(o.live->account()));
     o.account = it->second;
