@@ -23,41 +23,66 @@ constexpr std::array rows = std::to_array<Row>({
     {"all", "numpy", "All", "axis keepdims"},
     {"any", "numpy", "Any", "axis keepdims"},
     {"arccos", "numpy", "Arccos"},
+    {"arccosh", "numpy", "Arccosh"},
     {"arcsin", "numpy", "Arcsin"},
+    {"arcsinh", "numpy", "Arcsinh"},
     {"arctan", "numpy", "Arctan"},
+    {"arctan2", "numpy", "Arctan2"},
+    {"arctanh", "numpy", "Arctanh"},
     {"argmax", "numpy", "Argmax", "axis keepdims"},
     {"argmin", "numpy", "Argmin", "axis keepdims"},
+    {"argsort", "numpy", "Argsort"},
+    {"bitwise_and", "numpy", "BitwiseAnd"},
+    {"bitwise_not", "numpy", "BitwiseNot"},
+    {"bitwise_or", "numpy", "BitwiseOr"},
+    {"bitwise_xor", "numpy", "BitwiseXor"},
     {"broadcast_to", "numpy", "BroadcastTo", "shape"},
     {"cast", "core", "Cast", "dtype"},
+    {"cbrt", "numpy", "Cbrt"},
     {"ceil", "numpy", "Ceil"},
+    {"cholesky", "linalg", "Cholesky"},
     {"clip", "numpy", "Clip", "min:x_min max:x_max"},
     {"concatenate", "numpy", "Concatenate", "axis"},
     {"cos", "numpy", "Cos"},
     {"cosh", "numpy", "Cosh"},
+    {"cumprod", "numpy", "Cumprod", "axis"},
+    {"cumsum", "numpy", "Cumsum", "axis"},
+    {"det", "linalg", "Det"},
     {"divide", "numpy", "Divide"},
+    {"eigh", "linalg", "Eigh"},
     {"einsum", "numpy", "Einsum", "subscripts"},
     {"elu", "nn", "Elu", "alpha"},
     {"equal", "numpy", "Equal"},
     {"erf", "math", "Erf"},
+    {"erfc", "math", "Erfc"},
+    {"erfinv", "math", "Erfinv"},
     {"exp", "numpy", "Exp"},
+    {"exp2", "numpy", "Exp2"},
     {"expand_dims", "numpy", "ExpandDims", "axis"},
     {"expm1", "numpy", "Expm1"},
+    {"fft", "math", "FFT"},
     {"flip", "numpy", "Flip", "axis"},
     {"floor", "numpy", "Floor"},
     {"floor_divide", "numpy", "FloorDivide"},
+    {"gcd", "numpy", "Gcd"},
     {"gelu", "nn", "Gelu", "approximate"},
     {"greater", "numpy", "Greater"},
     {"greater_equal", "numpy", "GreaterEqual"},
     {"hard_sigmoid", "nn", "HardSigmoid"},
     {"hard_silu", "nn", "HardSilu"},
+    {"i0", "numpy", "I0"},
     {"isfinite", "numpy", "Isfinite"},
     {"isinf", "numpy", "Isinf"},
     {"isnan", "numpy", "Isnan"},
+    {"lcm", "numpy", "Lcm"},
     {"leaky_relu", "nn", "LeakyRelu", "negative_slope"},
+    {"left_shift", "numpy", "LeftShift"},
     {"less", "numpy", "Less"},
     {"less_equal", "numpy", "LessEqual"},
     {"log", "numpy", "Log"},
+    {"log10", "numpy", "Log10"},
     {"log1p", "numpy", "Log1p"},
+    {"log2", "numpy", "Log2"},
     {"log_sigmoid", "nn", "LogSigmoid"},
     {"log_softmax", "nn", "LogSoftmax", "axis"},
     {"logical_and", "numpy", "LogicalAnd"},
@@ -65,6 +90,7 @@ constexpr std::array rows = std::to_array<Row>({
     {"logical_or", "numpy", "LogicalOr"},
     {"logical_xor", "numpy", "LogicalXor"},
     {"logsumexp", "math", "Logsumexp", "axis keepdims"},
+    {"lu_factor", "linalg", "LuFactor"},
     {"matmul", "numpy", "Matmul"},
     {"max", "numpy", "Max", "axis keepdims"},
     {"maximum", "numpy", "Maximum"},
@@ -74,38 +100,48 @@ constexpr std::array rows = std::to_array<Row>({
     {"mod", "numpy", "Mod"},
     {"multiply", "numpy", "Multiply"},
     {"negative", "numpy", "Negative"},
+    {"nextafter", "numpy", "Nextafter"},
     {"not_equal", "numpy", "NotEqual"},
     {"one_hot", "nn", "OneHot", "num_classes axis dtype"},
     {"power", "numpy", "Power"},
     {"prod", "numpy", "Prod", "axis keepdims"},
+    {"qr", "linalg", "Qr"},
     {"reciprocal", "numpy", "Reciprocal"},
     {"relu", "nn", "Relu"},
     {"relu6", "nn", "Relu6"},
     {"repeat", "numpy", "Repeat", "repeats axis"},
     {"reshape", "numpy", "Reshape", "shape:newshape"},
+    {"right_shift", "numpy", "RightShift"},
     {"round", "numpy", "Round"},
     {"rsqrt", "math", "Rsqrt"},
+    {"searchsorted", "numpy", "SearchSorted"},
     {"selu", "nn", "Selu"},
     {"sigmoid", "nn", "Sigmoid"},
     {"sign", "numpy", "Sign"},
+    {"signbit", "numpy", "Signbit"},
     {"silu", "nn", "Silu"},
     {"sin", "numpy", "Sin"},
     {"sinh", "numpy", "Sinh"},
+    {"slogdet", "numpy", "Slogdet"},
     {"softmax", "nn", "Softmax", "axis"},
     {"softplus", "nn", "Softplus"},
     {"softsign", "nn", "Softsign"},
+    {"solve", "linalg", "Solve"},
+    {"solve_triangular", "linalg", "SolveTriangular", "lower"},
     {"sqrt", "numpy", "Sqrt"},
     {"square", "numpy", "Square"},
     {"squeeze", "numpy", "Squeeze", "axis"},
     {"stop_gradient", "core", "StopGradient"},
     {"subtract", "numpy", "Subtract"},
     {"sum", "numpy", "Sum", "axis keepdims"},
+    {"svd", "linalg", "SVD", "full:full_matrices vectors:compute_uv"},
     {"take", "numpy", "Take", "axis"},
     {"take_along_axis", "numpy", "TakeAlongAxis", "axis"},
     {"tan", "numpy", "Tan"},
     {"tanh", "numpy", "Tanh"},
     {"tile", "numpy", "Tile", "repeats"},
     {"transpose", "numpy", "Transpose", "axis:axes"},
+    {"trunc", "numpy", "Trunc"},
     {"where", "numpy", "Where"},
 });
 static_assert(std::is_sorted(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.op < b.op; }));
@@ -159,20 +195,47 @@ Json config_of(const Row& row, const Json& attributes) {
 
 }  // namespace
 
+namespace {
+
+/// Ops whose attributes are not all Keras': what they are written as, or nothing where Keras has no such op.
+bool has_counterpart(const std::string& op, const Json& a) {
+  if (a.value("transpose_a", false) || a.value("transpose_b", false)) return false;
+  if (op == "solve" || op == "solve_triangular") return !a.value("transpose", false);
+  if (op == "cumsum" || op == "cumprod") return !a.value("exclusive", false) && !a.value("reverse", false);
+  if (op == "fft") return !a.value("inverse", false);
+  return true;
+}
+
+KerasOp padding(const Json& a) {
+  Json width = Json::array();
+  for (size_t i = 0; i + 1 < a["pads"].size(); i += 2) width.push_back(Json::array({a["pads"][i], a["pads"][i + 1]}));
+  const Json mode = a.value("mode", Json("constant"));
+  Json args = Json::array({input(0)});
+  if (mode == "constant" && a.value("value", 0.0) != 0.0) args.push_back(a["value"]);
+  return {"keras.src.ops.numpy", "Pad", Json{{"pad_width", std::move(width)}, {"mode", mode}}, std::move(args)};
+}
+
+}  // namespace
+
 KerasOp keras_op(const Node& node) {
   const std::string name(node.op()->name);
   const Json attributes = node.attrs().p ? Json::parse(to_json(node.attrs())) : Json::object();
   if (name == "slice") return box(node, attributes);
   if (name == "slice_axis") return axis_slice(node, attributes);
+  if (name == "pad") return padding(attributes);
+  if (name == "slice_update")
+    return {"keras.src.ops.core", "SliceUpdate", Json::object(), Json::array({input(0), attributes["start"], input(1)})};
   if (const Json value = attributes.value("value", Json()); name == "full_like" && (value == 0.0 || value == 1.0))
     return {"keras.src.ops.numpy", value == 1.0 ? "OnesLike" : "ZerosLike", Json::object(), Json::array({input(0)})};
   const auto* row = std::lower_bound(rows.begin(), rows.end(), name, [](const Row& r, const std::string& n) { return r.op < n; });
-  const bool known = row != rows.end() && row->op == name && !attributes.value("transpose_a", false) && !attributes.value("transpose_b", false);
+  const bool known = row != rows.end() && row->op == name && has_counterpart(name, attributes);
   check(known, Code::Unsupported, "keras.ops has nothing like '{}' {}", name, attributes.dump());
   KerasOp out{"keras.src.ops." + std::string(row->module), std::string(row->class_name), config_of(*row, attributes), Json::array()};
   Json inputs = Json::array();
   for (size_t i = 0; i < node.inputs(); ++i) inputs.push_back(input(i));
-  if (name == "concatenate") out.args.push_back(std::move(inputs));
+  if (name == "qr") out.config["mode"] = attributes.value("full", false) ? "complete" : "reduced";
+  if (name == "searchsorted") out.config["side"] = attributes.value("right", false) ? "right" : "left";
+  if (name == "concatenate" || name == "fft") out.args.push_back(std::move(inputs));
   else out.args = std::move(inputs);
   return out;
 }

@@ -1,6 +1,11 @@
 #include "io/op_arguments.h"
 
+#include <algorithm>
+
+#include <tenure/ops_numpy.h>
+
 #include "base/check.h"
+#include "core/context.h"
 #include "io/operation.h"
 
 namespace tenure::io {
@@ -50,6 +55,7 @@ Tensor constant_from(const Json& j) {
   measure(value, shape);
   std::vector<double> numbers;
   flatten(value, shape, 0, numbers);
+  const Eagerly eagerly;  // a constant has values wherever it is met
   return cast(Tensor::from(numbers, shape), dtype);
 }
 
@@ -89,6 +95,11 @@ Tensor OpArguments::maybe_tensor(int position, const char* name) {
 }
 
 bool OpArguments::has_tensor(int position, const char* name) { return is_keras_tensor(find(position, name)); }
+
+bool OpArguments::has_tensor_inside(int position, const char* name) {
+  const Json& j = find(position, name);
+  return j.is_array() && std::any_of(j.begin(), j.end(), is_keras_tensor);
+}
 
 Tensors OpArguments::tensors(int position, const char* name) {
   const Json& j = find(position, name);
@@ -154,6 +165,17 @@ std::vector<int64_t> OpArguments::integers(int position, const char* name) {
   return out;
 }
 
+std::vector<double> OpArguments::numbers(int position, const char* name) {
+  const Json& j = find(position, name);
+  if (j.is_null()) return {};
+  if (j.is_number()) return {j.get<double>()};
+  if (is_keras_tensor(j) || !(j.is_array() || j.is_object())) wrong(name, j, "numbers");
+  const Tensor t = constant_from(j);
+  std::vector<double> out;
+  for (int64_t i = 0; i < t.size(); ++i) out.push_back(t.at(i));
+  return out;
+}
+
 Axes OpArguments::axes(int position, const char* name) {
   const std::vector<int64_t> list = integers(position, name);
   for (int64_t a : list)
@@ -193,16 +215,12 @@ std::optional<int64_t> bound(const Json& config, const char* name) {
 }
 
 Tensor take_slice(Tensor x, int axis, const Json& config) {
+  constexpr int64_t none = std::numeric_limits<int64_t>::max();
   const int64_t step = bound(config, "step").value_or(1);
   check(step != 0, Code::Unsupported, "GetItem: a slice with step 0");
-  if (step < 0) {
-    check(!bound(config, "start") && !bound(config, "stop"), Code::Unsupported, "GetItem: a slice with a negative step and a start or stop");
-    x = flip(std::move(x), {axis});
-    return step == -1 ? x : slice_axis(std::move(x), axis, 0, std::numeric_limits<int64_t>::max(), -step);
-  }
-  const std::optional<int64_t> start = bound(config, "start"), stop = bound(config, "stop");
-  if (!start && !stop && step == 1) return x;
-  return slice_axis(std::move(x), axis, start.value_or(0), stop.value_or(std::numeric_limits<int64_t>::max()), step);
+  std::vector<int64_t> start(static_cast<size_t>(axis) + 1, none), stop = start, steps(start.size(), 1);
+  start.back() = bound(config, "start").value_or(none), stop.back() = bound(config, "stop").value_or(none), steps.back() = step;
+  return strided_slice(std::move(x), start, stop, steps);
 }
 
 Tensor take_one(Tensor x, int axis, int64_t i) {
@@ -233,6 +251,9 @@ Tensor get_item(Tensor x, const Json& key) {
       x = take_slice(std::move(x), axis++, k["config"]), --named;
     } else if (k.is_number_integer()) {
       x = take_one(std::move(x), axis, k.get<int64_t>()), --named;
+    } else if (is_object_of(k, "__tensor__") || is_object_of(k, "__numpy__")) {
+      check(keys.size() == 1, Code::Unsupported, "GetItem: an array of places beside other keys");
+      x = take(std::move(x), constant_from(k), 0), --named;
     } else {
       fail(Code::Unsupported, "GetItem: expected numbers, slices, null or an ellipsis, got {}", k.dump().substr(0, 120));
     }

@@ -31,10 +31,14 @@ class OpArguments {
   std::string text(int position, const char* name, const std::string& otherwise);
   /// A number or a list; empty when missing or null. null inside a list is -1.
   std::vector<int64_t> integers(int position, const char* name);
+  /// A number or a list; empty when missing or null.
+  std::vector<double> numbers(int position, const char* name);
   Axes axes(int position, const char* name);
   Shape shape(int position, const char* name);
   /// The value as it stands, or null.
   const Json& value(int position, const char* name);
+  /// Whether a list there holds a tensor.
+  bool has_tensor_inside(int position, const char* name);
   /// Whether a tensor stands there.
   bool has_tensor(int position, const char* name);
 

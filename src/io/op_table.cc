@@ -2,63 +2,16 @@
 #include <algorithm>
 #include <array>
 
+#include <tenure/convolution.h>
+#include <tenure/ops_nn.h>
+#include <tenure/ops_numpy.h>
+
 #include "base/check.h"
-#include "io/op_arguments.h"
+#include "io/op_rows.h"
 
 namespace tenure::io {
 
 namespace {
-
-using Args = OpArguments&;
-
-template <Tensor (*F)(Tensor)>
-Tensors one(Args a) {
-  return {F(a.tensor(0, "x"))};
-}
-
-template <Tensor (*F)(Tensor, Tensor)>
-Tensors two(Args a) {
-  Tensor x = a.tensor(0, "x1");
-  return {F(std::move(x), a.tensor(1, "x2"))};
-}
-
-template <Tensor (*F)(Tensor, const Axes&, bool)>
-Tensors reduction(Args a) {
-  Tensor x = a.tensor(0, "x");
-  const Axes axes = a.axes(1, "axis");
-  const bool keepdims = a.flag(2, "keepdims");
-  // An empty list of axes reduces nothing; null reduces everything.
-  if (a.value(1, "axis").is_array() && axes.empty()) return {std::move(x)};
-  return {F(std::move(x), axes, keepdims)};
-}
-
-template <Tensor (*F)(Tensor, std::optional<int>, bool)>
-Tensors arg_reduction(Args a) {
-  Tensor x = a.tensor(0, "x");
-  const Axes axes = a.axes(1, "axis");
-  const bool keepdims = a.flag(2, "keepdims");
-  return {F(std::move(x), axes.empty() ? std::optional<int>() : axes[0], keepdims)};
-}
-
-int axis_of(Args a, int position, int otherwise) {
-  const Axes axes = a.axes(position, "axis");
-  if (axes.empty()) return otherwise;
-  if (axes.size() > 1) a.wrong("axis", Json(axes), "one axis");
-  return axes[0];
-}
-
-std::string channels_last(Args a, int position) {
-  const std::string format = a.text(position, "data_format", "channels_last");
-  if (format != "channels_last") a.wrong("data_format", Json(format), "channels_last");
-  return format;
-}
-
-Pair pair_of(Args a, int position, const char* name, std::optional<Pair> otherwise) {
-  const std::vector<int64_t> v = a.integers(position, name);
-  if (v.empty() && otherwise) return *otherwise;
-  if (v.empty() || v.size() > 2) a.wrong(name, Json(v), "one number or two");
-  return Pair(v.front(), v.back());
-}
 
 // ---- elementwise ------------------------------------------------------------------------------------------------------------------
 
@@ -69,8 +22,8 @@ Tensors clip_op(Args a) {
 }
 
 Tensors round_op(Args a) {
-  if (const int64_t decimals = a.integer(1, "decimals", 0); decimals != 0) a.wrong("decimals", Json(decimals), "0");
-  return {tenure::round(a.tensor(0, "x"))};
+  Tensor x = a.tensor(0, "x");
+  return {tenure::round(std::move(x), static_cast<int>(a.integer(1, "decimals", 0)))};
 }
 
 Tensors where_op(Args a) {
@@ -101,7 +54,8 @@ Tensors gelu_op(Args a) {
 }
 Tensors softmax_op(Args a) {
   Tensor x = a.tensor(0, "x");
-  return {softmax(std::move(x), axis_of(a, 1, -1))};
+  const Axes axes = a.axes(1, "axis");
+  return {axes.size() > 1 ? softmax(std::move(x), axes) : softmax(std::move(x), axes.empty() ? -1 : axes[0])};
 }
 Tensors log_softmax_op(Args a) {
   Tensor x = a.tensor(0, "x");
@@ -130,12 +84,8 @@ Tensors transpose_op(Args a) {
 }
 Tensors swapaxes_op(Args a) {
   Tensor x = a.tensor(0, "x");
-  std::vector<int> order;
-  for (int i = 0; i < x.rank(); ++i) order.push_back(i);
-  const int i = normalize_axis(static_cast<int>(a.integer(1, "axis1")), x.rank()),
-            j = normalize_axis(static_cast<int>(a.integer(2, "axis2")), x.rank());
-  std::swap(order[static_cast<size_t>(i)], order[static_cast<size_t>(j)]);
-  return {transpose(std::move(x), order)};
+  const auto first = static_cast<int>(a.integer(1, "axis1"));
+  return {swapaxes(std::move(x), first, static_cast<int>(a.integer(2, "axis2")))};
 }
 Tensors expand_dims_op(Args a) {
   Tensor x = a.tensor(0, "x");
@@ -231,36 +181,33 @@ Tensors matmul_op(Args a) {
   Tensor x = a.tensor(0, "x1");
   return {matmul(std::move(x), a.tensor(1, "x2"))};
 }
-template <Tensor (*F)(Tensor, const PoolOptions&)>
+std::vector<int64_t> sizes_of(Args a, int position, const char* name, std::vector<int64_t> otherwise) {
+  const std::vector<int64_t> v = a.integers(position, name);
+  return v.empty() ? otherwise : v;
+}
+template <Tensor (*F)(Tensor, const PoolNdOptions&)>
 Tensors pool_op(Args a) {
   Tensor x = a.tensor(0, "inputs");
-  const Pair size = pair_of(a, 1, "pool_size", {});
-  const Pair strides = pair_of(a, 2, "strides", size);
+  const std::vector<int64_t> size = sizes_of(a, 1, "pool_size", {}), strides = sizes_of(a, 2, "strides", size);
   const std::string padding = a.text(3, "padding", "valid");
   channels_last(a, 4);
-  if (x.rank() != 4) fail(Code::Unsupported, "{}: pooling of {}, expected images", a.op(), x.spec());
   return {F(std::move(x), {.pool_size = size, .strides = strides, .padding = padding})};
 }
 
-template <Tensor (*F)(Tensor, Tensor, const ConvOptions&, Tensor)>
+template <Tensor (*F)(Tensor, Tensor, const ConvNdOptions&, Tensor)>
 Tensors conv_op(Args a) {
   Tensor x = a.tensor(0, "inputs"), k = a.tensor(1, "kernel");
-  const Pair strides = pair_of(a, 2, "strides", Pair(1));
+  const std::vector<int64_t> strides = sizes_of(a, 2, "strides", {1});
   const std::string padding = a.text(3, "padding", "valid");
   channels_last(a, 4);
-  const Pair dilation = pair_of(a, 5, "dilation_rate", Pair(1));
-  if (x.rank() != 4) fail(Code::Unsupported, "{}: convolution of {}, expected images", a.op(), x.spec());
-  const int64_t groups = F == conv2d && k.rank() == 4 && k.shape()[2] > 0 && x.shape()[3] > 0 ? x.shape()[3] / k.shape()[2] : 1;
+  const std::vector<int64_t> dilation = sizes_of(a, 5, "dilation_rate", {1});
+  const int64_t in = x.rank() ? x.shape().back() : -1, own = k.rank() > 1 ? k.dim(-2) : -1;
+  const int64_t groups = F == conv && own > 0 && in > 0 ? in / own : 1;
   return {F(std::move(x), std::move(k), {.strides = strides, .padding = padding, .dilation_rate = dilation, .groups = groups}, {})};
 }
 
-struct Row {
-  std::string_view name;
-  OpRun run;
-};
-
 // Sorted by name.
-constexpr std::array rows = std::to_array<Row>({
+constexpr std::array rows = std::to_array<OpRow>({
     {"Abs", one<tenure::abs>},
     {"Absolute", one<tenure::abs>},
     {"Add", two<add>},
@@ -273,19 +220,19 @@ constexpr std::array rows = std::to_array<Row>({
     {"Arctan", one<arctan>},
     {"Argmax", arg_reduction<argmax>},
     {"Argmin", arg_reduction<argmin>},
-    {"AveragePool", pool_op<average_pool2d>},
+    {"AveragePool", pool_op<average_pool>},
     {"BroadcastTo", broadcast_to_op},
     {"Cast", cast_op},
     {"Ceil", one<tenure::ceil>},
     {"Celu", celu_op},
     {"Clip", clip_op},
     {"Concatenate", concatenate_op},
-    {"Conv", conv_op<conv2d>},
+    {"Conv", conv_op<conv>},
     {"Copy", same_op},
     {"Cos", one<tenure::cos>},
     {"Cosh", one<tenure::cosh>},
     {"Cumsum", cumsum_op},
-    {"DepthwiseConv", conv_op<depthwise_conv2d>},
+    {"DepthwiseConv", conv_op<depthwise_conv>},
     {"Divide", two<divide>},
     {"Einsum", einsum_op},
     {"Elu", elu_op},
@@ -321,7 +268,7 @@ constexpr std::array rows = std::to_array<Row>({
     {"Logsumexp", reduction<logsumexp>},
     {"Matmul", matmul_op},
     {"Max", reduction<tenure::max>},
-    {"MaxPool", pool_op<max_pool2d>},
+    {"MaxPool", pool_op<max_pool>},
     {"Maximum", two<maximum>},
     {"Mean", reduction<mean>},
     {"Min", reduction<tenure::min>},
@@ -377,13 +324,16 @@ constexpr std::array rows = std::to_array<Row>({
     {"ZerosLike", zeros_like_op},
 });
 
-static_assert(std::is_sorted(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.name < b.name; }));
+static_assert(std::is_sorted(rows.begin(), rows.end(), [](const OpRow& a, const OpRow& b) { return a.name < b.name; }));
 
 }  // namespace
 
 OpRun find_op(const std::string& op) {
-  const auto* it = std::lower_bound(rows.begin(), rows.end(), op, [](const Row& r, const std::string& name) { return r.name < name; });
-  return it != rows.end() && it->name == op ? it->run : nullptr;
+  for (std::span<const OpRow> table : {std::span<const OpRow>(rows), numpy_rows(), shape_rows(), nn_rows(), image_rows(), linalg_rows()}) {
+    const auto it = std::lower_bound(table.begin(), table.end(), op, [](const OpRow& r, const std::string& name) { return r.name < name; });
+    if (it != table.end() && it->name == op) return it->run;
+  }
+  return nullptr;
 }
 
 }  // namespace tenure::io

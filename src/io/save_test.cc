@@ -3,6 +3,10 @@
 
 #include <cstdio>
 
+#include <tenure/ops_linalg.h>
+#include <tenure/ops_numpy.h>
+#include <tenure/ops_signal.h>
+
 #include "io/test_models.h"
 
 namespace tenure::io {
@@ -91,7 +95,9 @@ TEST_P(Again, WhatKerasWroteIsWrittenBackTheSame) {
   // The second writing says what the first said.
   EXPECT_EQ(again.to_json(), m.to_json());
 }
-INSTANTIATE_TEST_SUITE_P(All, Again, testing::Values("cnn", "functional_zoo", "io_ops", "io_structures", "io_outputs", "io_sequential"));
+INSTANTIATE_TEST_SUITE_P(All, Again,
+                         testing::Values("cnn", "functional_zoo", "io_ops", "io_structures", "io_outputs", "io_sequential", "io_numbers", "io_places",
+                                         "io_networks", "io_linalg", "io_pictures"));
 
 TEST(Save, KeepsTheStructureOfInputsAndOutputs) {
   Model m = load_model(reference("io_structures.keras"));
@@ -200,12 +206,23 @@ TEST(KerasLoadsOurs, AGraphBuiltInCpp) {
   keras_agrees(graph(), {random::normal({3, 4}, SeedGenerator(1)), random::normal({3, 4}, SeedGenerator(2))}, "graph");
 }
 
+TEST(KerasLoadsOurs, RarerOpsOfAGraphBuiltInCpp) {
+  Tensor x = Input({.shape = {4, 4}, .name = "x"});
+  Tensor positive = add(matmul(x, transpose(x, {0, 2, 1})), eye(4));
+  Tensors out{sort(x, 1), cumprod(x, 2), cumsum(x, 1), pad(x, {{0, 0}, {1, 2}, {0, 1}}, "constant", 1.5), roll(x, {1}, {2}), tril(x),
+              quantile(x, {0.25}, true, {2}), arctan2(x, positive), log2(positive + 4.0), trunc(multiply(x, 3.0)), fft(x, x)[0], rfft(x)[1],
+              solve(positive, x), qr(x)[1], svd(x, false, false)[0], det(positive), diagonal(x, 0, 1, 2), trace(x, 1, 1, 2)};
+  Model m(Functional{.inputs = {x}, .outputs = out, .name = "rarer"});
+  keras_agrees(m, {random::normal({2, 4, 4}, SeedGenerator(3))}, "rarer");
+}
+
 class KerasLoadsAgain : public testing::TestWithParam<const char*> {};
 TEST_P(KerasLoadsAgain, WhatItWroteItself) {
   const std::string name = GetParam();
   keras_agrees(load_model(reference(name + ".keras")), recorded(reference(name + "_io.npz"), "in_"), name);
 }
-INSTANTIATE_TEST_SUITE_P(All, KerasLoadsAgain, testing::Values("functional_zoo", "io_ops", "io_structures", "io_outputs", "io_sequential"));
+INSTANTIATE_TEST_SUITE_P(All, KerasLoadsAgain,
+                         testing::Values("functional_zoo", "io_ops", "io_structures", "io_outputs", "io_sequential", "io_numbers", "io_networks"));
 
 TEST(KerasLoadsOurs, WeightsAlone) {
   const std::string python = keras_python();

@@ -218,9 +218,9 @@ Ordered ModelWriter::functional(const LayerBody& l, const std::string& path) {
 Ordered ModelWriter::operation(const FunctionalGraph::Operation& o, const std::string& path) {
   if (o.layer && is_operation(*o.layer)) {
     const Operation& op = operation_of(*o.layer);
-    Ordered config = Ordered::parse(op.config);
+    nlohmann::json config = nlohmann::json::parse(op.config);  // in the order of names, as it was read
     config["name"] = o.name;
-    Ordered j = nn::envelope(op.module, op.op, std::move(config));
+    Ordered j = nn::envelope(op.module, op.op, Ordered::parse(config.dump()));
     j["registered_name"] = op.op;
     return j;
   }

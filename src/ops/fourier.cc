@@ -5,6 +5,7 @@
 
 #include <tenure/ops_numpy.h>
 
+#include "core/context.h"
 #include "kernels/fourier.h"
 #include "ops/box.h"
 #include "ops/families_more.h"
@@ -86,6 +87,8 @@ Tensors shared(Tensors y, double n) { return {divide(y[0], n), divide(y[1], n)};
 // The window of a part within an fft_length; undefined for none.
 Tensor window_of(std::string_view op, std::string_view name, Tensor values, int64_t n, int64_t fft_length, DType t) {
   if (!values && name.empty()) return {};
+  const Eagerly eagerly;  // its values are asked for, also while only shapes are
+  check(!values || values.concrete(), Code::Unsupported, "{}: the window must be a constant", op);
   if (!values) {
     check(name == "hann" || name == "hamming", Code::InvalidArgument, "{}: expected window hann or hamming, got '{}'", op, name);
     const double low = name == "hann" ? 0.5 : 0.54;

@@ -1,0 +1,87 @@
+// What the tables of keras.ops by class name share: rows, and how the commonest arguments become calls.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "base/check.h"
+#include "io/op_arguments.h"
+
+namespace tenure::io {
+
+/// A class of keras.ops and what runs it.
+struct OpRow {
+  std::string_view name;
+  OpRun run;
+};
+
+/// The tables by family, each sorted by name.
+std::span<const OpRow> numpy_rows();
+std::span<const OpRow> shape_rows();
+std::span<const OpRow> nn_rows();
+std::span<const OpRow> image_rows();
+std::span<const OpRow> linalg_rows();
+
+using Args = OpArguments&;
+
+template <Tensor (*F)(Tensor)>
+Tensors one(Args a) {
+  return {F(a.tensor(0, "x"))};
+}
+
+template <Tensor (*F)(Tensor, Tensor)>
+Tensors two(Args a) {
+  Tensor x = a.tensor(0, "x1");
+  return {F(std::move(x), a.tensor(1, "x2"))};
+}
+
+template <Tensor (*F)(Tensor, const Axes&, bool)>
+Tensors reduction(Args a) {
+  Tensor x = a.tensor(0, "x");
+  const Axes axes = a.axes(1, "axis");
+  const bool keepdims = a.flag(2, "keepdims");
+  // An empty list of axes reduces nothing; null reduces everything.
+  if (a.value(1, "axis").is_array() && axes.empty()) return {std::move(x)};
+  return {F(std::move(x), axes, keepdims)};
+}
+
+template <Tensor (*F)(Tensor, std::optional<int>, bool)>
+Tensors arg_reduction(Args a) {
+  Tensor x = a.tensor(0, "x");
+  const Axes axes = a.axes(1, "axis");
+  const bool keepdims = a.flag(2, "keepdims");
+  return {F(std::move(x), axes.empty() ? std::optional<int>() : axes[0], keepdims)};
+}
+
+inline int axis_of(Args a, int position, int otherwise) {
+  const Axes axes = a.axes(position, "axis");
+  if (axes.empty()) return otherwise;
+  if (axes.size() > 1) a.wrong("axis", Json(axes), "one axis");
+  return axes[0];
+}
+
+inline std::string channels_last(Args a, int position) {
+  const std::string format = a.text(position, "data_format", "channels_last");
+  if (format != "channels_last") a.wrong("data_format", Json(format), "channels_last");
+  return format;
+}
+
+inline Pair pair_of(Args a, int position, const char* name, std::optional<Pair> otherwise) {
+  const std::vector<int64_t> v = a.integers(position, name);
+  if (v.empty() && otherwise) return *otherwise;
+  if (v.empty() || v.size() > 2) a.wrong(name, Json(v), "one number or two");
+  return Pair(v.front(), v.back());
+}
+
+/// A type by name where one is given.
+inline std::optional<DType> dtype_of_argument(Args a, int position, const char* name) {
+  const std::string text = a.text(position, name, "");
+  return text.empty() ? std::optional<DType>() : dtype_from(text);
+}
+inline std::optional<int> maybe_axis(Args a, int position) {
+  const Axes axes = a.axes(position, "axis");
+  if (axes.size() > 1) a.wrong("axis", Json(axes), "one axis or none");
+  return axes.empty() ? std::optional<int>() : axes[0];
+}
+
+}  // namespace tenure::io

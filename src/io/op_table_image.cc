@@ -1,0 +1,106 @@
+// keras.ops.image. One row an op; nothing here owns anything.
+#include <algorithm>
+#include <array>
+
+#include <tenure/ops_image.h>
+
+#include "io/op_rows.h"
+
+namespace tenure::io {
+
+namespace {
+
+std::string format_of(Args a, int position) { return a.text(position, "data_format", "channels_last"); }
+
+template <Tensor (*F)(Tensor, std::string_view)>
+Tensors in_format(Args a) {
+  Tensor x = a.tensor(0, "images");
+  return {F(std::move(x), format_of(a, 1))};
+}
+Tensors resize_op(Args a) {
+  Tensor x = a.tensor(0, "images");
+  const Pair size = pair_of(a, 1, "size", {});
+  const std::string how = a.text(2, "interpolation", "bilinear");
+  const bool antialias = a.flag(3, "antialias");
+  for (const char* name : {"crop_to_aspect_ratio", "pad_to_aspect_ratio"})
+    if (a.flag(-1, name)) a.wrong(name, Json(true), "false");
+  a.text(-1, "fill_mode", "constant"), a.number(-1, "fill_value", 0.0);
+  channels_last(a, -1);
+  if (how != "bilinear" && how != "nearest") a.wrong("interpolation", Json(how), "bilinear or nearest");
+  return {resize(std::move(x), size, how, antialias)};
+}
+Tensors affine_transform_op(Args a) {
+  Tensor x = a.tensor(0, "images"), t = a.tensor(1, "transform");
+  const std::string how = a.text(2, "interpolation", "bilinear"), mode = a.text(3, "fill_mode", "constant");
+  const double value = a.number(4, "fill_value", 0.0);
+  return {affine_transform(std::move(x), std::move(t), how, mode, value, format_of(a, 5))};
+}
+Tensors perspective_transform_op(Args a) {
+  Tensor x = a.tensor(0, "images"), start = a.tensor(1, "start_points"), end = a.tensor(2, "end_points");
+  const std::string how = a.text(3, "interpolation", "bilinear");
+  const double value = a.number(4, "fill_value", 0.0);
+  return {perspective_transform(std::move(x), std::move(start), std::move(end), how, value, format_of(a, 5))};
+}
+Tensors map_coordinates_op(Args a) {
+  Tensor x = a.tensor(0, "inputs");
+  Tensor at = a.value(1, "coordinates").is_array() && a.has_tensor_inside(1, "coordinates") ? stack(a.tensors(1, "coordinates"), 0)
+                                                                                             : a.tensor(1, "coordinates");
+  const auto order = static_cast<int>(a.integer(2, "order"));
+  const std::string mode = a.text(3, "fill_mode", "constant");
+  return {map_coordinates(std::move(x), std::move(at), order, mode, a.number(4, "fill_value", 0.0))};
+}
+ImageBorders borders(Args a, const char* kind) {
+  const std::string end = kind;
+  auto number = [&](const char* side) { return a.maybe_integer(-1, (side + end).c_str()); };
+  ImageBorders b{number("top_"), number("left_"), number("bottom_"), number("right_")};
+  b.target_height = a.maybe_integer(-1, "target_height");
+  b.target_width = a.maybe_integer(-1, "target_width");
+  return b;
+}
+Tensors crop_images_op(Args a) {
+  Tensor x = a.tensor(0, "images");
+  const ImageBorders b = borders(a, "cropping");
+  return {crop_images(std::move(x), b, format_of(a, -1))};
+}
+Tensors pad_images_op(Args a) {
+  Tensor x = a.tensor(0, "images");
+  const ImageBorders b = borders(a, "padding");
+  return {pad_images(std::move(x), b, format_of(a, -1))};
+}
+Tensors extract_patches_op(Args a) {
+  Tensor x = a.tensor(0, "images");
+  std::vector<int64_t> size = a.integers(1, "size"), strides = a.integers(2, "strides");
+  const int64_t dilation = a.integer(3, "dilation_rate", 1);
+  const std::string padding = a.text(4, "padding", "valid");
+  return {extract_patches(std::move(x), size, strides, dilation, padding, format_of(a, 5))};
+}
+Tensors gaussian_blur_op(Args a) {
+  Tensor x = a.tensor(0, "images");
+  const Pair size = pair_of(a, 1, "kernel_size", Pair(3));
+  std::vector<double> sigma = a.numbers(2, "sigma");
+  if (sigma.empty()) sigma = {1, 1};
+  if (sigma.size() > 2) a.wrong("sigma", Json(sigma), "one number or two");
+  return {gaussian_blur(std::move(x), size, sigma.front(), sigma.back(), format_of(a, 3))};
+}
+
+constexpr std::array rows = std::to_array<OpRow>({
+    {"AffineTransform", affine_transform_op},
+    {"CropImages", crop_images_op},
+    {"ExtractPatches", extract_patches_op},
+    {"GaussianBlur", gaussian_blur_op},
+    {"HSVToRGB", in_format<hsv_to_rgb>},
+    {"MapCoordinates", map_coordinates_op},
+    {"PadImages", pad_images_op},
+    {"PerspectiveTransform", perspective_transform_op},
+    {"RGBToGrayscale", in_format<rgb_to_grayscale>},
+    {"RGBToHSV", in_format<rgb_to_hsv>},
+    {"Resize", resize_op},
+    {"SobelEdges", in_format<sobel_edges>},
+});
+static_assert(std::is_sorted(rows.begin(), rows.end(), [](const OpRow& a, const OpRow& b) { return a.name < b.name; }));
+
+}  // namespace
+
+std::span<const OpRow> image_rows() { return rows; }
+
+}  // namespace tenure::io

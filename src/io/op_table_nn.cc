@@ -1,0 +1,249 @@
+// keras.ops.nn and the Fourier transforms. One row an op; nothing here owns anything.
+#include <algorithm>
+#include <array>
+
+#include <tenure/convolution.h>
+#include <tenure/ops_nn.h>
+#include <tenure/ops_signal.h>
+
+#include "io/op_rows.h"
+
+namespace tenure::io {
+
+namespace {
+
+// ---- activations ------------------------------------------------------------------------------------------------------------------
+
+template <Tensor (*F)(Tensor, int)>
+Tensors on_axis(Args a) {
+  Tensor x = a.tensor(0, "x");
+  return {F(std::move(x), axis_of(a, 1, -1))};
+}
+template <Tensor (*F)(Tensor, double)>
+Tensors with_threshold(Args a) {
+  Tensor x = a.tensor(0, "x");
+  return {F(std::move(x), a.number(1, "threshold", 0.5))};
+}
+Tensors squareplus_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  return {squareplus(std::move(x), a.number(1, "b", 4.0))};
+}
+Tensors threshold_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  const double at = a.number(1, "threshold");
+  return {threshold(std::move(x), at, a.number(2, "default_value"))};
+}
+
+// ---- normalization ----------------------------------------------------------------------------------------------------------------
+
+Axes last_axis(Args a, int position) {
+  const Axes axes = a.axes(position, "axis");
+  return axes.empty() ? Axes{-1} : axes;
+}
+Tensors batch_norm_op(Args a) {
+  Tensor x = a.tensor(0, "x"), mean = a.tensor(1, "mean"), variance = a.tensor(2, "variance");
+  Tensor offset = a.maybe_tensor(3, "offset"), scale = a.maybe_tensor(4, "scale");
+  const int axis = axis_of(a, -1, -1);
+  return {batch_normalization(std::move(x), std::move(mean), std::move(variance), std::move(offset), std::move(scale), axis,
+                              a.number(-1, "epsilon", 1e-3))};
+}
+Tensors layer_norm_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  Tensor gamma = a.maybe_tensor(1, "gamma"), beta = a.maybe_tensor(2, "beta");
+  const Axes axes = last_axis(a, -1);
+  if (a.flag(-1, "rms_scaling")) a.wrong("rms_scaling", Json(true), "false");
+  return {layer_normalization(std::move(x), std::move(gamma), std::move(beta), axes, a.number(-1, "epsilon", 1e-7))};
+}
+Tensors rms_norm_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  Tensor scale = a.maybe_tensor(1, "scale");
+  const Axes axes = last_axis(a, -1);
+  return {rms_normalization(std::move(x), std::move(scale), axes, a.maybe_number(-1, "epsilon"))};
+}
+Tensors normalize_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  const Axes axes = last_axis(a, 1);
+  const auto order = static_cast<int>(a.integer(2, "order", 2));
+  return {normalize(std::move(x), axes, order, a.maybe_number(3, "epsilon"))};
+}
+Tensors moments_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  const Axes axes = a.axes(1, "axes");
+  auto [mean, variance] = moments(std::move(x), axes, a.flag(2, "keepdims"));
+  a.flag(3, "synchronized");
+  return {std::move(mean), std::move(variance)};
+}
+
+// ---- losses -----------------------------------------------------------------------------------------------------------------------
+
+Tensors binary_crossentropy_op(Args a) {
+  Tensor target = a.tensor(0, "target"), output = a.tensor(1, "output");
+  return {binary_crossentropy(std::move(target), std::move(output), a.flag(2, "from_logits"))};
+}
+template <Tensor (*F)(Tensor, Tensor, bool, int)>
+Tensors crossentropy(Args a) {
+  Tensor target = a.tensor(0, "target"), output = a.tensor(1, "output");
+  const bool logits = a.flag(2, "from_logits");
+  return {F(std::move(target), std::move(output), logits, axis_of(a, 3, -1))};
+}
+Tensors psnr_op(Args a) {
+  Tensor x = a.tensor(0, "x1"), y = a.tensor(1, "x2");
+  return {psnr(std::move(x), std::move(y), a.number(2, "max_val"))};
+}
+
+// ---- windows ----------------------------------------------------------------------------------------------------------------------
+
+std::vector<int64_t> sizes_of(Args a, int position, const char* name, std::vector<int64_t> otherwise) {
+  const std::vector<int64_t> v = a.integers(position, name);
+  return v.empty() ? otherwise : v;
+}
+template <Tensor (*F)(Tensor, const std::vector<int64_t>&)>
+Tensors adaptive_pool(Args a) {
+  Tensor x = a.tensor(0, "inputs");
+  std::vector<int64_t> size = a.integers(1, "output_size");
+  channels_last(a, 2);
+  if (size.size() == 1) size.resize(static_cast<size_t>(std::max(1, x.rank() - 2)), size[0]);
+  return {F(std::move(x), size)};
+}
+Tensors conv_transpose_op(Args a) {
+  Tensor x = a.tensor(0, "inputs"), k = a.tensor(1, "kernel");
+  const std::vector<int64_t> strides = sizes_of(a, 2, "strides", {1});
+  const std::string padding = a.text(3, "padding", "valid");
+  const std::vector<int64_t> more = a.integers(4, "output_padding");
+  channels_last(a, 5);
+  const std::vector<int64_t> dilation = sizes_of(a, 6, "dilation_rate", {1});
+  return {conv_transpose(std::move(x), std::move(k), {.strides = strides, .padding = padding, .output_padding = more, .dilation_rate = dilation})};
+}
+Tensors separable_conv_op(Args a) {
+  Tensor x = a.tensor(0, "inputs"), depth = a.tensor(1, "depthwise_kernel"), point = a.tensor(2, "pointwise_kernel");
+  const std::vector<int64_t> strides = sizes_of(a, 3, "strides", {1});
+  const std::string padding = a.text(4, "padding", "valid");
+  channels_last(a, 5);
+  const std::vector<int64_t> dilation = sizes_of(a, 6, "dilation_rate", {1});
+  return {separable_conv(std::move(x), std::move(depth), std::move(point), {.strides = strides, .padding = padding, .dilation_rate = dilation})};
+}
+template <Tensor (*F)(Tensor, int64_t, std::string_view)>
+Tensors blocks(Args a) {
+  Tensor x = a.tensor(0, "x");
+  const int64_t n = a.integer(1, "block_size");
+  return {F(std::move(x), n, a.text(2, "data_format", "channels_last"))};
+}
+Tensors unfold_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  const Pair kernel = pair_of(a, 1, "kernel_size", {}), dilation = pair_of(a, 2, "dilation", Pair(1)), padding = pair_of(a, 3, "padding", Pair(0));
+  return {unfold(std::move(x), kernel, dilation, padding, pair_of(a, 4, "stride", Pair(1)))};
+}
+Tensors fold_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  const Pair size = pair_of(a, 1, "output_size", {}), kernel = pair_of(a, 2, "kernel_size", {}), dilation = pair_of(a, 3, "dilation", Pair(1));
+  const Pair padding = pair_of(a, 4, "padding", Pair(0));
+  return {fold(std::move(x), size, kernel, dilation, padding, pair_of(a, 5, "stride", Pair(1)))};
+}
+Tensors multi_hot_op(Args a) {
+  Tensor x = a.tensor(0, "inputs");
+  const int64_t classes = a.integer(1, "num_classes");
+  const int axis = axis_of(a, 2, -1);
+  a.text(-1, "dtype_policy", "");
+  return {multi_hot(std::move(x), classes, axis, dtype_of_argument(a, 3, "dtype").value_or(float32))};
+}
+Tensors attention_op(Args a) {
+  Tensor q = a.tensor(0, "query"), k = a.tensor(1, "key"), v = a.tensor(2, "value");
+  Tensor bias = a.maybe_tensor(3, "bias"), mask = a.maybe_tensor(4, "mask");
+  const std::optional<double> scale = a.maybe_number(5, "scale");
+  return {dot_product_attention(std::move(q), std::move(k), std::move(v), std::move(bias), std::move(mask), scale, a.flag(6, "is_causal"))};
+}
+
+// ---- Fourier ----------------------------------------------------------------------------------------------------------------------
+
+std::pair<Tensor, Tensor> pair_of_parts(Args a) {
+  Tensors x = a.tensors(0, "x");
+  if (x.size() != 2) a.wrong("x", Json(x.size()), "a real and an imaginary part");
+  return {std::move(x[0]), std::move(x[1])};
+}
+template <Tensors (*F)(Tensor, Tensor)>
+Tensors transform(Args a) {
+  auto [re, im] = pair_of_parts(a);
+  return F(std::move(re), std::move(im));
+}
+Tensors rfft_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  return rfft(std::move(x), a.maybe_integer(1, "fft_length"));
+}
+Tensors irfft_op(Args a) {
+  auto [re, im] = pair_of_parts(a);
+  return {irfft(std::move(re), std::move(im), a.maybe_integer(1, "fft_length"))};
+}
+Tensors extract_sequences_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  const int64_t n = a.integer(1, "sequence_length");
+  return {extract_sequences(std::move(x), n, a.integer(2, "sequence_stride"))};
+}
+
+// A window by name, by values or none.
+struct Window {
+  std::string name;
+  Tensor values;  // stack-bound
+  Window(Args a, int position) {
+    const Json& j = a.value(position, "window");
+    if (j.is_string()) name = j.get<std::string>();
+    else if (!j.is_null()) values = a.tensor(position, "window");
+  }
+};
+Tensors stft_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  const int64_t n = a.integer(1, "sequence_length"), stride = a.integer(2, "sequence_stride"), length = a.integer(3, "fft_length");
+  const Window w(a, 4);
+  return stft(std::move(x), n, stride, length, w.name, a.flag(5, "center", true), w.values);
+}
+Tensors istft_op(Args a) {
+  auto [re, im] = pair_of_parts(a);
+  const int64_t n = a.integer(1, "sequence_length"), stride = a.integer(2, "sequence_stride"), fft_length = a.integer(3, "fft_length");
+  const std::optional<int64_t> length = a.maybe_integer(4, "length");
+  const Window w(a, 5);
+  return {istft(std::move(re), std::move(im), n, stride, fft_length, length, w.name, a.flag(6, "center", true), w.values)};
+}
+
+constexpr std::array rows = std::to_array<OpRow>({
+    {"AdaptiveAveragePool", adaptive_pool<adaptive_average_pool>},
+    {"AdaptiveMaxPool", adaptive_pool<adaptive_max_pool>},
+    {"BatchNorm", batch_norm_op},
+    {"BinaryCrossentropy", binary_crossentropy_op},
+    {"CategoricalCrossentropy", crossentropy<categorical_crossentropy>},
+    {"ConvTranspose", conv_transpose_op},
+    {"DepthToSpace", blocks<depth_to_space>},
+    {"DotProductAttention", attention_op},
+    {"ExtractSequences", extract_sequences_op},
+    {"FFT", transform<fft>},
+    {"FFT2", transform<fft2>},
+    {"Fold", fold_op},
+    {"Glu", on_axis<glu>},
+    {"HardShrink", with_threshold<hard_shrink>},
+    {"IFFT2", transform<ifft2>},
+    {"IRFFT", irfft_op},
+    {"ISTFT", istft_op},
+    {"LayerNorm", layer_norm_op},
+    {"Moments", moments_op},
+    {"MultiHot", multi_hot_op},
+    {"Normalize", normalize_op},
+    {"PSNR", psnr_op},
+    {"RFFT", rfft_op},
+    {"RMSNorm", rms_norm_op},
+    {"STFT", stft_op},
+    {"SeparableConv", separable_conv_op},
+    {"SoftShrink", with_threshold<soft_shrink>},
+    {"SpaceToDepth", blocks<space_to_depth>},
+    {"SparseCategoricalCrossentropy", crossentropy<sparse_categorical_crossentropy>},
+    {"SparsePlus", one<sparse_plus>},
+    {"SparseSigmoid", one<sparse_sigmoid>},
+    {"Sparsemax", on_axis<sparsemax>},
+    {"Squareplus", squareplus_op},
+    {"Threshold", threshold_op},
+    {"Unfold", unfold_op},
+});
+static_assert(std::is_sorted(rows.begin(), rows.end(), [](const OpRow& a, const OpRow& b) { return a.name < b.name; }));
+
+}  // namespace
+
+std::span<const OpRow> nn_rows() { return rows; }
+
+}  // namespace tenure::io
