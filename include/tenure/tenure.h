@@ -18,6 +18,7 @@
 #include <tenure/inspect.h>
 #include <tenure/layer.h>
 #include <tenure/layers.h>
+#include <tenure/loss_scale.h>
 #include <tenure/losses.h>
 #include <tenure/memory.h>
 #include <tenure/metrics.h>

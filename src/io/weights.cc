@@ -8,6 +8,7 @@
 #include <tenure/ops.h>
 
 #include "io/operation.h"
+#include "nn/optimizer_body.h"
 
 namespace tenure::io {
 
@@ -245,6 +246,12 @@ void read_optimizer(const Optimizer& optimizer, const Hdf5Node& root, bool keras
   if (!vars || !vars->is_group()) return;
   const Stored stored = stored_in({*vars});
   Variables mine = optimizer.variables();
+  if (const OptimizerBody* inner = optimizer.body()->inner()) {
+    // A file may have the state of the optimizer inside only: then that of the scaling starts anew. And none, before the first step.
+    std::optional<Hdf5Node> inside = root.find("optimizer/inner_optimizer/vars");
+    if (inside && stored_in({*inside}).specs.size() <= 2) return;
+    if (!inside) mine = inner->variables();
+  }
   if (keras2 && mine.size() > 1) mine.erase(mine.begin() + 1);
   const size_t first = std::min<size_t>(mine.size(), keras2 ? 1 : 2);  // iteration and learning rate: there from the beginning
   const bool unused = stored.specs.size() <= first;
@@ -280,6 +287,12 @@ void write_optimizer(const Optimizer& optimizer, files::Hdf5Writer& out) {
   out.set_text("optimizer/vars", "name", optimizer.name());
   const Variables all = optimizer.variables();
   for (size_t i = 0; i < all.size(); ++i) out.add_dataset(fmt::format("optimizer/vars/{}", i), array_of(all[i].body()->read()));
+  const OptimizerBody* inner = optimizer.body()->inner();
+  if (!inner) return;
+  out.add_group("optimizer/inner_optimizer/vars");
+  out.set_text("optimizer/inner_optimizer/vars", "name", inner->name());
+  const Variables own = inner->variables();
+  for (size_t i = 0; i < own.size(); ++i) out.add_dataset(fmt::format("optimizer/inner_optimizer/vars/{}", i), array_of(own[i].body()->read()));
 }
 
 Array array_of(const Tensor& value) {

@@ -280,7 +280,7 @@ Ordered compile_json(const LayerBody& model) {
   const ModelState* s = model.model();
   if (!s || !s->compiled) return Ordered::object();
   Ordered j = Ordered::object();
-  j["optimizer"] = Ordered::parse(Optimizer(s->optimizer.get()).to_json());
+  j["optimizer"] = Ordered::parse(Optimizer(const_cast<OptimizerBody*>(&s->optimizer->given())).to_json());
   j["loss"] = losses_json(s->loss);
   j["loss_weights"] = s->loss_weights.empty() ? Ordered() : Ordered(s->loss_weights);
   j["metrics"] = metrics_json(s->metrics);

@@ -139,11 +139,10 @@ std::string snake_case(std::string_view name) {
   if (name == "GroupQueryAttention") return "grouped_query_attention";  // Keras' own name of the class it exports
   auto upper = [&](size_t i) { return i < name.size() && std::isupper(static_cast<unsigned char>(name[i])) != 0; };
   auto lower = [&](size_t i) { return i < name.size() && std::islower(static_cast<unsigned char>(name[i])) != 0; };
-  auto digit = [&](size_t i) { return i < name.size() && std::isdigit(static_cast<unsigned char>(name[i])) != 0; };
   std::string out;
   for (size_t i = 0; i < name.size(); ++i) {
-    // A word begins at an upper-case letter before a lower-case one or a digit, or behind a lower-case one.
-    bool begins = upper(i) && i > 0 && (lower(i + 1) || digit(i + 1) || lower(i - 1));
+    // A word begins at an upper-case letter before a lower-case one or behind one.
+    bool begins = upper(i) && i > 0 && (lower(i + 1) || lower(i - 1));
     if (begins) out += '_';
     out += static_cast<char>(std::tolower(static_cast<unsigned char>(name[i])));
   }

@@ -18,6 +18,7 @@ TEST(Config, SnakeCaseIsKerasForFiles) {
                                                                            {"ELU", "elu"},
                                                                            {"LSTM", "lstm"},
                                                                            {"UpSampling2D", "up_sampling2d"},
+                                                                           {"ConvLSTM2D", "conv_lstm2d"},
                                                                            {"RMSNormalization", "rms_normalization"},
                                                                            {"STFTSpectrogram", "stft_spectrogram"},
                                                                            {"MLP", "mlp"},

@@ -6,6 +6,7 @@
 
 #include "nn/batches.h"
 #include "nn/functional.h"
+#include "nn/loss_scale.h"
 #include "nn/step.h"
 
 namespace tenure {
@@ -136,7 +137,7 @@ void Model::compile(CompileOptions o) const {
   ModelState& s = nn::state_of(*this);
   std::lock_guard lock(s.mutex);
   check(o.optimizer.defined(), Code::InvalidArgument, "compile: the optimizer is an empty handle");
-  s.optimizer = HeldOf<OptimizerBody>(o.optimizer.body());
+  s.optimizer = HeldOf<OptimizerBody>(scaled_for(body_of(*this), o.optimizer).body());
   s.loss = std::move(o.loss);
   s.loss_weights = std::move(o.loss_weights);
   s.metrics = wanted(o.metrics);

@@ -22,16 +22,22 @@ struct OptimizerCommon {
 
 class OptimizerBody : public memory::Counted {
  public:
-  void build(const Variables& variables);
+  virtual void build(const Variables& variables);
   bool built() const noexcept { return built_; }
-  void apply(const Tensors& gradients, const Variables& variables);
-  Variable iterations() const { return Variable(state_[0].get()); }
-  Variable rate() const;
-  Variables variables() const;
+  virtual void apply(const Tensors& gradients, const Variables& variables);
+  virtual Variable iterations() const { return Variable(state_[0].get()); }
+  virtual Variable rate() const;
+  virtual Variables variables() const;
+  /// The loss whose gradients apply() takes.
+  virtual Tensor scaled(Tensor loss) const { return loss; }
+  /// What compile() was given: files say that.
+  virtual const OptimizerBody& given() const { return *this; }
+  /// The optimizer that this one is around, or none. Its variables are the last of this one's.
+  virtual const OptimizerBody* inner() const { return nullptr; }
   std::string name() const { return common_.name; }
   virtual std::string class_name() const = 0;
   /// Keras' keys, with the present learning rate.
-  nn::Json config() const;
+  virtual nn::Json config() const;
   /// A new one of the same configuration and the present rate, without other state.
   Optimizer fresh() const;
 
@@ -50,10 +56,11 @@ class OptimizerBody : public memory::Counted {
   /// The new value of `w` for gradient `g`. Slots are assigned here.
   virtual Tensor update(Tensor w, Tensor g, const Tensors& shared, Variables& slots) const = 0;
   virtual void fields_of(Fields& v) const = 0;
+  /// A variable of the state; returns its place.
+  size_t make(std::string name, Tensor value);
 
  private:
   void clip(Tensors& gradients) const;
-  size_t make(std::string name, Tensor value);
   Variables slots_of(const Variable& v) const;
 
   OptimizerCommon common_;

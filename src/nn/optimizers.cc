@@ -1,6 +1,7 @@
 // Optimizers: one block each. An update is a few elementwise ops, so that a trace makes one pass over weight, gradient and slots of it.
 #include <tenure/ops.h>
 
+#include "nn/loss_scale.h"
 #include "nn/optimizer_body.h"
 
 namespace tenure {
@@ -172,6 +173,7 @@ Optimizer Optimizer::from_json(const std::string& text) {
     if (n.class_name == c.name || n.class_name == lower || n.class_name == nn::snake_case(c.name)) return c.make(c.name, n.config);
     known += (known.empty() ? "" : ", ") + lower;
   }
+  if (n.class_name == "LossScaleOptimizer") return loss_scale_from(n.config);
   fail(Code::NotFound, "optimizer: there is no '{}'; there are: {}", n.class_name, known);
 }
 

@@ -120,8 +120,9 @@ Tensors train_step(LayerBody& model, Tensors args, const Layout& layout) {
   model.collect(LayerBody::Which::trainable, variables);
   GradientTape tape;
   Forward f = forward(model, a, true);
-  Tensors gradients = tape.gradient(f.total, variables);
-  model.model()->optimizer->apply(gradients, variables);
+  OptimizerBody& optimizer = *model.model()->optimizer;
+  Tensors gradients = tape.gradient(optimizer.scaled(f.total), variables);
+  optimizer.apply(gradients, variables);
   apply_constraints(model);
   update_metrics(*model.model(), a, f);
   return {f.total};

@@ -79,6 +79,13 @@ Status run_take(const Run& r) noexcept {
 
 extern const Op scatter_add_op;
 
+// Sums of 16-bit numbers are taken in float32.
+Tensor scattered(const Op& op, const ScatterAttrs& a, Tensor indices, Tensor updates) {
+  const DType t = updates.dtype();
+  if (!is_half(t)) return apply_with(op, a, std::move(indices), std::move(updates));
+  return cast(apply_with(op, a, std::move(indices), cast(std::move(updates), float32)), t);
+}
+
 const Op take_op = {
     .name = "take",
     .infer =
@@ -93,7 +100,7 @@ const Op take_op = {
     .grad = [](const Grad& g) -> Tensors {
       if (!g.needs(0)) return {Tensor{}, Tensor{}};
       const Shape& x = g.xspec(0).shape;
-      return {apply_with(scatter_add_op, ScatterAttrs{x, normalize_axis(g.attr<AxisAttrs>().axis, x.rank())}, g.x(1), g.dy()), Tensor{}};
+      return {scattered(scatter_add_op, {x, normalize_axis(g.attr<AxisAttrs>().axis, x.rank())}, g.x(1), g.dy()), Tensor{}};
     },
     .saves = saves_input(1),
     .attrs = attrs_of<AxisAttrs>,
@@ -213,7 +220,7 @@ const Op take_along_axis_op = {
     },
     .grad = [](const Grad& g) -> Tensors {
       if (!g.needs(0)) return {Tensor{}, Tensor{}};
-      return {apply_with(scatter_along_axis_op, ScatterAttrs{g.xspec(0).shape, g.attr<AxisAttrs>().axis}, g.x(1), g.dy()), Tensor{}};
+      return {scattered(scatter_along_axis_op, {g.xspec(0).shape, g.attr<AxisAttrs>().axis}, g.x(1), g.dy()), Tensor{}};
     },
     .saves = saves_input(1),
     .attrs = attrs_of<AxisAttrs>,
@@ -339,7 +346,7 @@ Tensor take_along_axis(Tensor x, Tensor indices, int axis) {
 }
 
 Tensor scatter_add(Tensor indices, Tensor updates, const Shape& shape) {
-  return apply_with(scatter_add_op, ScatterAttrs{shape, 0}, to_index(std::move(indices), "scatter_add"), std::move(updates));
+  return scattered(scatter_add_op, {shape, 0}, to_index(std::move(indices), "scatter_add"), std::move(updates));
 }
 
 Tensor one_hot(Tensor x, int64_t num_classes, int axis, DType dtype) {
