@@ -1,5 +1,6 @@
 // Soak: predict, fit, load and drop, from several threads at once, under a budget that also refuses. Exact counts must come back to the same
-// numbers after every round; RSS is judged as a witness: it fails only where its whole 95 % interval lies above 64 bytes a round.
+// numbers after every round; RSS is judged as a witness: it fails only where its 95 % interval is known to
+// 64 bytes a round and its upper end lies above that. On a machine that slows down meanwhile, rounds end at one and a half times the time.
 // TENURE_SOAK_MINUTES (2) tells for how long.
 #include <gtest/gtest.h>
 
@@ -94,16 +95,23 @@ TEST(Soak, MixedWorkUnderABudgetLeavesExactCountsFlat) {
   for (int i = 0; i < 10; ++i) round();
   double seconds = std::chrono::duration<double>(Clock::now() - start).count() / 10;
   auto calls = std::max<int64_t>(16, static_cast<int64_t>(minutes() * 60 / std::max(seconds, 1e-6)));
-  memory::Steadiness s = memory::steadiness([&] { round(); }, {.calls = calls, .warmup = 5, .rss = true});
-  std::printf("%s  %lld refusals, peak %zu bytes, budget %zu\n", s.text().c_str(), static_cast<long long>(round.refused()), memory::peak().bytes,
+  auto until = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(minutes() * 90));
+  int64_t done = 0;
+  auto timed = [&] {
+    if (Clock::now() < until) round(), ++done;
+  };
+  memory::Steadiness s = memory::steadiness(timed, {.calls = calls, .warmup = 5, .rss = true});
+  std::printf("%s  %lld rounds, %lld refusals, peak %zu bytes, budget %zu\n", s.text().c_str(), static_cast<long long>(done), static_cast<long long>(round.refused()), memory::peak().bytes,
               memory::budget());
   EXPECT_EQ(s.verdict, memory::Verdict::clean) << s.text();
   EXPECT_EQ(s.after.live_bytes, s.before.live_bytes);
   EXPECT_EQ(s.after.buffers, s.before.buffers);
   EXPECT_EQ(s.after.objects, s.before.objects);
-  EXPECT_EQ(round.refused(), 20 + 10 + 5 + s.calls) << "every round is refused once";
+  EXPECT_EQ(round.refused(), 20 + 10 + done) << "every round is refused once";
   EXPECT_LE(memory::now().in_use_bytes, memory::budget());
-  if (!kSanitized && s.rss_conclusive) EXPECT_LE(s.rss_slope_high, 64) << "RSS grows, bytes a round";
+  if (!kSanitized && s.rss_conclusive) {
+    EXPECT_LE(s.rss_slope_high, 64) << "RSS grows, bytes a round";
+  }
   EXPECT_TRUE(memory::audit().ok()) << memory::audit().text();
 }
 
