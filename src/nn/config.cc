@@ -166,6 +166,11 @@ Shape shape_from(const Json& in, const std::string& where) {
   return s;
 }
 
+void visit_open_shape(Fields& v, const char* name, std::optional<Shape>& shape) {
+  v(name, shape);
+  if (auto* writer = dynamic_cast<ConfigWriter*>(&v); writer && shape) writer->out[name] = shape_json(*shape);
+}
+
 void visit_pair(Fields& v, const char* name, int64_t& a, int64_t& b) {
   std::vector<int64_t> list{a, b};
   v(name, list);

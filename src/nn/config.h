@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -100,6 +101,8 @@ std::string snake_case(std::string_view name);
 /// Sizes with null for unknown ones, and back.
 Json shape_json(const Shape& shape);
 Shape shape_from(const Json& in, const std::string& where);
+/// A shape that may be missing and may hold unknown sizes: -1 here, null in files.
+void visit_open_shape(Fields& v, const char* name, std::optional<Shape>& shape);
 
 /// Two sizes as a list; reads one number too.
 void visit_pair(Fields& v, const char* name, int64_t& a, int64_t& b);
