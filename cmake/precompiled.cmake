@@ -11,7 +11,7 @@ set(TENURE_PCH_graph <map> <unordered_map> <tenure/ops.h> [["core/context.h"]])
 set(TENURE_PCH_data <filesystem> <map> <mutex> <tenure/data.h> [["base/check.h"]] [["core/body.h"]])
 set(TENURE_PCH_nn <map> <nlohmann/json.hpp> [["nn/families.h"]])
 set(TENURE_PCH_io <map> <nlohmann/json.hpp> <tenure/model.h> [["nn/layer_body.h"]])
-set(TENURE_PCH_test <gmock/gmock.h> <gtest/gtest.h> <fmt/format.h> <tenure/tenure.h>)
+set(TENURE_PCH_test <gmock/gmock.h> <fmt/format.h> <tenure/gtest.h> <tenure/ops.h>)
 set(TENURE_PCH_cli <CLI/CLI.hpp> <fmt/format.h> <nlohmann/json.hpp> <tenure/tenure.h>)
 
 # tenure_precompile(TARGET GROUP): targets of one group have the same flags, so the first one's headers serve them all.

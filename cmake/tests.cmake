@@ -15,6 +15,8 @@ function(tenure_test_settings target)
   tenure_precompile(${target} test)
 endfunction()
 tenure_test_settings(tenure_test_main)
+set_target_properties(tenure_test_main PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+target_compile_options(tenure_test_main PRIVATE -fPIE) # as the programs have it: precompiled headers fit equal flags only
 # Areas of memory, for `ctest -L LABEL`: of a program, its suites by label. Each area is a test of its own, the rest of the program another.
 set(TENURE_AREAS_memory_test
     "ledger Accounts*:Births*:Balance*:Peak*:Snapshot*:Moment*:Context*:Storage*" "holders Holders*:Audit*:Counted*:Dominators*:Retained*"

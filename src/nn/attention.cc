@@ -267,10 +267,10 @@ class MultiHeadAttentionLayer final : public HeadsLayer<MultiHeadAttention> {
   Tensors call_all(Tensors xs, const Call& c) override {
     check_inputs(xs, name());
     const Tensor &query = xs[0], &value = xs[1], &key = xs.size() > 2 ? xs[2] : xs[1];
-    // As Keras 3.15 has it, a query's mask is handed on with the output and keeps nothing from the scores.
-    Call without = c;
-    without.masks = {Tensor(), c.mask_of(1), c.mask_of(2)};
-    Tensor mask = attention_mask(query, value, without, config.sliding_window);
+    // As Keras 3.15 has it, the mask that the query carries counts for the scores; one that is handed over beside it does not.
+    Call counted = c;
+    counted.masks = {mask_of(query), c.mask_of(1), c.mask_of(2)};
+    Tensor mask = attention_mask(query, value, counted, config.sliding_window);
     Tensor q = query_(query), k = key_(key), v = value_(value);
     q = multiply(std::move(q), 1 / std::sqrt(static_cast<double>(config.key_dim)));
     Tensor scores = einsum(dots_, {std::move(k), std::move(q)});

@@ -146,7 +146,7 @@ InputLayer::operator Layer() const {
 
 // ---- Dropout --------------------------------------------------------------------------------------------------------------------
 
-void fields(Fields& v, Dropout& c) { v("rate", c.rate), v("seed", c.seed), visit_open_shape(v, "noise_shape", c.noise_shape); }
+void fields(Fields& v, Dropout& c) { v("rate", c.rate), v("seed", c.seed), nn::visit_open_shape(v, "noise_shape", c.noise_shape); }
 
 class DropoutLayer final : public LayerOf<Dropout> {
  public:

@@ -92,7 +92,7 @@ Outputs GaussianDropout::operator()(TensorList x) const&& { return Layer(*this)(
 
 // ---- AlphaDropout -------------------------------------------------------------------------------------------------------------
 
-void fields(Fields& v, AlphaDropout& c) { v("rate", c.rate), v("seed", c.seed), visit_open_shape(v, "noise_shape", c.noise_shape); }
+void fields(Fields& v, AlphaDropout& c) { v("rate", c.rate), v("seed", c.seed), nn::visit_open_shape(v, "noise_shape", c.noise_shape); }
 
 class AlphaDropoutLayer final : public LayerOf<AlphaDropout> {
  public:

@@ -172,8 +172,6 @@ def grow(rng, builder):
     names = BY_RANK[len(shapes[i]) + 1]
     name = names[rng.integers(len(names))]
     args = draw(rng, name, shapes[i])
-    if name == "MultiHeadAttention" and keras.src.backend.get_keras_mask(values[i]) is not None:
-        return  # Keras takes a query's mask where the tensor carries it and not where it is an argument; Tenure never does
     if args is not None:
         builder.add({"make": name, "args": args, "from": [i]})
 
