@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <tenure/op.h>
+#include <tenure/strings.h>
 
 #include "base/check.h"
 #include "core/body.h"
@@ -99,7 +100,7 @@ class Parser {
   static DType dtype(std::string_view name) {
     constexpr std::pair<std::string_view, DType> names[] = {{"f32", float32}, {"f64", float64}, {"bf16", bfloat16}, {"f16", float16},
                                                             {"i8", int8},     {"u8", uint8},    {"i16", int16},     {"i32", int32},
-                                                            {"i64", int64},   {"u32", uint32},  {"u64", uint64},    {"b", bool_}};
+                                                            {"i64", int64},   {"u32", uint32},  {"u64", uint64},    {"b", bool_},      {"s", DType::string}};
     for (auto& [text, t] : names)
       if (text == name) return t;
     fail(Code::InvalidArgument, "specimen: expected an element type such as f32, got '{}'", name);
@@ -175,7 +176,13 @@ inline std::vector<double> draw(const Input& in, std::mt19937_64& random) {
   return v;
 }
 
+// A string is drawn as a number, and is "w" and that number.
 inline Tensor make(const std::vector<double>& values, const Spec& spec) {
+  if (spec.dtype == DType::string) {
+    std::vector<std::string> words;
+    for (double v : values) words.push_back("w" + std::to_string(static_cast<int64_t>(v)));
+    return strings(words, spec.shape);
+  }
   Tensor t = make_tensor(spec);
   kernels::convert(float64, values.data(), spec.dtype, mutable_data(t), spec.shape.elements());
   return t;

@@ -10,6 +10,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <tenure/strings.h>
+
 #include "core/body.h"
 #include "files/npy.h"
 #include "paths.h"
@@ -19,6 +21,11 @@ namespace tenure::golden {
 using Json = nlohmann::ordered_json;
 
 inline Tensor tensor_of(const files::Array& a) {
+  if (a.dtype == DType::string) {
+    std::vector<std::string_view> texts;
+    for (int64_t i = 0; i < a.elements(); ++i) texts.push_back(a.text(i));
+    return strings(texts, a.shape);
+  }
   Tensor t = make_tensor(a.spec());
   if (!a.bytes.empty()) std::memcpy(mutable_data(t), a.bytes.data(), a.bytes.size());
   return t;
@@ -62,6 +69,7 @@ class File {
 /// max|a-b| / max(1, max|b|); equal infinities and NaN against NaN are no difference.
 inline double difference(const Tensor& a, const Tensor& b) {
   if (!a.defined() || a.shape() != b.shape()) return std::numeric_limits<double>::infinity();
+  if (b.dtype() == DType::string) return to_strings(a) == to_strings(b) ? 0 : std::numeric_limits<double>::infinity();
   double worst = 0, scale = 1;
   for (int64_t i = 0; i < b.size(); ++i) {
     double x = a.at(i), y = b.at(i);

@@ -11,7 +11,7 @@ namespace tenure {
 
 using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 
-/// Throws Io for a damaged file, DType for element types without a Tenure dtype (strings, complex numbers, objects).
+/// Throws Io for a damaged file, DType for element types without a Tenure dtype (complex numbers, objects). Strings become tensors of strings (strings.h).
 TENURE_API Tensor load_npy(const std::string& path);
 TENURE_API void save_npy(const std::string& path, const Tensor& t);
 /// All arrays, in the file's order.

@@ -31,11 +31,14 @@
 #include <tenure/ops_numpy.h>
 #include <tenure/ops_signal.h>
 #include <tenure/optimizers.h>
+#include <tenure/preprocessing.h>
 #include <tenure/recurrent.h>
 #include <tenure/reversible_embedding.h>
 #include <tenure/saving.h>
+#include <tenure/strings.h>
 #include <tenure/tape.h>
 #include <tenure/tensor.h>
+#include <tenure/text.h>
 #include <tenure/train.h>
 #include <tenure/variable.h>
 #include <tenure/version.h>

@@ -7,6 +7,7 @@
 #include "core/context.h"
 #include "core/lanes.h"
 #include "core/node.h"
+#include "core/strings.h"
 
 namespace tenure {
 
@@ -140,6 +141,7 @@ Mode mode_of(const Op& op, std::span<const Tensor> xs) {
   for (const Tensor& x : xs) {
     const TensorBody* b = x.body();
     check(b != nullptr, Code::InvalidArgument, "{}: an input is an empty handle (default-made, moved from, or released)", op.name);
+    check(b->spec().dtype != DType::string || (op.traits & takes_strings), Code::DType, "{}: expected numbers, got strings {}", op.name, b->spec());
     if (b->concrete()) [[likely]]
       continue;
     if (b->traced()) {

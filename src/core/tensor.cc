@@ -9,6 +9,7 @@
 
 #include "core/context.h"
 #include "core/node.h"
+#include "core/strings.h"
 #include "core/variable_body.h"
 #include "memory/objects.h"
 
@@ -49,7 +50,8 @@ void TensorBody::trace(memory::EdgeVisitor& v) const {
 }
 
 std::string TensorBody::describe() const {
-  const char* what = concrete()   ? (spec_.bytes() < storage_->bytes() ? "view" : "tensor")
+  const bool whole = concrete() && (spec_.dtype == DType::string ? offset_ == 0 : spec_.bytes() >= storage_->bytes());
+  const char* what = concrete()   ? (whole ? "tensor" : "view")
                      : symbolic() ? "symbolic tensor"
                      : traced()   ? "traced tensor"
                                   : "spec";
@@ -133,7 +135,8 @@ void check_holdable(const Spec& spec) {
 
 Tensor make_tensor(const Spec& spec) {
   check(spec.shape.known(), Code::Shape, "tensor: values need known sizes, got {}", spec);
-  check(spec.dtype != DType::string, Code::DType, "tensor: string values are not supported here");
+  check(spec.dtype != DType::string, Code::DType, "tensor: strings {} cannot be made without their texts (they cannot be shuffled, gathered or computed)",
+        spec);
   check_holdable(spec);
   Storage* s = Storage::make(spec.bytes());
   s->retain(Counted::kOwner);
@@ -189,6 +192,7 @@ Tensor Tensor::copy_of(const void* data, size_t count, DType dtype, const Shape&
 
 Tensor Tensor::borrow(const void* data, const Shape& shape, DType dtype, std::function<void()> release) {
   Spec spec{shape, dtype};
+  check(dtype != DType::string, Code::DType, "Tensor::borrow: strings are copied: strings()");
   check(shape.known(), Code::Shape, "Tensor::borrow: values need known sizes, got {}", spec);
   check(data != nullptr || spec.bytes() == 0, Code::InvalidArgument, "Tensor::borrow: expected the address of {} bytes, got null", spec.bytes());
   Storage* s = Storage::borrow(const_cast<void*>(data), spec.bytes(), std::move(release));
@@ -198,6 +202,7 @@ Tensor Tensor::borrow(const void* data, const Shape& shape, DType dtype, std::fu
 
 std::span<const std::byte> Tensor::bytes() const {
   const TensorBody& b = with_values(body_);
+  check(b.spec().dtype != DType::string, Code::DType, "tensor: strings {} have no bytes of one size; read them with string_at()", b.spec());
   return {b.data(), b.spec().bytes()};
 }
 
@@ -217,6 +222,7 @@ double Tensor::number_at(int64_t i, bool only) const {
 
 Tensor Tensor::clone() const {
   const TensorBody& b = with_values(body_);
+  if (b.spec().dtype == DType::string) return texts::copy(*this);
   Tensor t = make_tensor(b.spec());
   if (b.spec().bytes()) std::memcpy(mutable_data(t), b.data(), b.spec().bytes());
   return t;
@@ -226,6 +232,10 @@ namespace {
 void print(std::string& out, const Tensor& t, int axis, int64_t& at) {
   const Shape& s = t.shape();
   if (axis == s.rank()) {
+    if (t.dtype() == DType::string) {
+      out += fmt::format("\"{}\"", texts::at(t.body()->data(), at++));
+      return;
+    }
     double v = t.at(at++);
     out += t.dtype() == bool_ ? (v != 0 ? "true" : "false") : fmt::format("{:.6g}", v);
     return;
@@ -395,6 +405,8 @@ void assign_variable(VariableBody& v, Tensor value) {
 }
 
 Variable::Variable(Tensor initial, VariableOptions options) {
+  check(!initial.defined() || initial.dtype() != DType::string, Code::DType, "Variable {}: strings cannot be trained or written, got {}", options.name,
+        initial.spec());
   check(initial.concrete(), Code::InvalidArgument, "Variable {}: expected an initial value, got {}", options.name,
         initial.defined() ? "a symbolic tensor" : "an empty handle");
   bool take = initial.body()->sole() && initial.spec().bytes() == initial.body()->storage()->bytes();

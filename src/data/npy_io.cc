@@ -3,6 +3,8 @@
 
 #include <tenure/arrays.h>
 
+#include <tenure/strings.h>
+
 #include "core/body.h"
 #include "files/npy.h"
 
@@ -10,6 +12,11 @@ namespace tenure {
 namespace {
 
 Tensor to_tensor(const files::Array& a) {
+  if (a.dtype == DType::string) {
+    std::vector<std::string_view> texts;
+    for (int64_t i = 0; i < a.elements(); ++i) texts.push_back(a.text(i));
+    return strings(texts, a.shape);
+  }
   Tensor t = make_tensor({a.shape, a.dtype});
   auto bytes = a.bytes.span();
   if (!bytes.empty()) std::memcpy(mutable_data(t), bytes.data(), t.spec().bytes());
@@ -18,6 +25,11 @@ Tensor to_tensor(const files::Array& a) {
 
 files::Array to_array(const Tensor& t) {
   check(t.concrete(), Code::InvalidArgument, "npy: expected a tensor with values, got {}", t.defined() ? to_string(t) : "an empty handle");
+  if (t.dtype() == DType::string) {
+    std::vector<std::string_view> texts;
+    for (int64_t i = 0; i < t.size(); ++i) texts.push_back(string_at(t, i));
+    return files::Array::of_texts(t.shape(), texts, "tensor");
+  }
   return {t.dtype(), t.shape(), files::Bytes::borrow(t.bytes(), "tensor")};
 }
 

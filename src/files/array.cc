@@ -49,10 +49,37 @@ std::vector<To> convert_integers(DType dtype, const Bytes& bytes, F&& f) {
 }  // namespace
 
 Array Array::from(DType dtype, const Shape& shape, Bytes bytes) {
-  check(dtype != DType::string, Code::DType, "{}: an array of strings has no bytes", bytes.name());
+  if (dtype == DType::string) {
+    const size_t n = checked_bytes(shape, 1, bytes.name());
+    check(n == 0 ? bytes.empty() : bytes.size() % n == 0, Code::Shape, "{}: expected strings of one width for {}, got {} bytes", bytes.name(), shape,
+          bytes.size());
+    return {dtype, shape, std::move(bytes)};
+  }
   const size_t expected = checked_bytes(shape, size_of(dtype), bytes.name());
   check(bytes.size() == expected, Code::Shape, "{}: expected {} bytes for {}{}, got {}", bytes.name(), expected, dtype, shape, bytes.size());
   return {dtype, shape, std::move(bytes)};
+}
+
+Array Array::of_texts(const Shape& shape, std::span<const std::string_view> values, std::string name) {
+  check(shape.elements() == static_cast<int64_t>(values.size()), Code::Shape, "{}: {} strings for {}", name, values.size(), shape);
+  size_t width = 1;
+  for (std::string_view v : values) width = std::max(width, v.size());
+  size_t all = 0;
+  check(!__builtin_mul_overflow(width, values.size(), &all), Code::OutOfMemory, "{}: {} strings of {} bytes are too many", name, values.size(), width);
+  return from(DType::string, shape, Bytes::make(all, std::move(name), [&](std::span<std::byte> out) {
+                std::fill(out.begin(), out.end(), std::byte{0});
+                for (size_t i = 0; i < values.size(); ++i)
+                  if (!values[i].empty()) std::memcpy(out.data() + i * width, values[i].data(), values[i].size());
+              }));
+}
+
+std::string_view Array::text(int64_t i) const {
+  expect(DType::string);
+  const int64_t n = elements();
+  check(i >= 0 && i < n, Code::InvalidArgument, "{}: no string {} among {}", bytes.name(), i, n);
+  const size_t width = bytes.size() / static_cast<size_t>(n);
+  std::string_view all(reinterpret_cast<const char*>(bytes.data()) + static_cast<size_t>(i) * width, width);
+  return all.substr(0, all.find_last_not_of('\0') + 1);
 }
 
 void Array::expect(DType wanted) const { check(dtype == wanted, Code::DType, "expected {} values, got {} in {}", wanted, dtype, bytes.name()); }

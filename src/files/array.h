@@ -6,6 +6,7 @@
 #include <initializer_list>
 #include <span>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <vector>
 
@@ -18,6 +19,7 @@ namespace tenure::files {
 static_assert(std::endian::native == std::endian::little, "the file readers hand out little-endian bytes as they are");
 
 /// Values in row-major order without gaps, little endian. `bytes` may start at any address: copy before use as typed memory.
+/// Strings are UTF-8 of one width, filled up with zeros.
 struct Array {
   DType dtype = DType::float32;
   Shape shape;
@@ -26,7 +28,7 @@ struct Array {
   int64_t elements() const noexcept { return shape.elements(); }
   Spec spec() const { return {shape, dtype}; }
 
-  /// Shares the bytes. Throws DType for string, Shape if sizes do not fit.
+  /// Shares the bytes. Throws Shape if sizes do not fit.
   static Array from(DType dtype, const Shape& shape, Bytes bytes);
   /// Copies values.
   template <class T>
@@ -51,6 +53,10 @@ struct Array {
     }
     return out;
   }
+  /// Strings, of the width of the longest. Throws Shape if their number does not fit.
+  static Array of_texts(const Shape& shape, std::span<const std::string_view> values, std::string name);
+  /// String i without the zeros behind it; a view of the bytes.
+  std::string_view text(int64_t i) const;
   /// Any numeric element type widened to double (float16 and bfloat16 too).
   std::vector<double> as_double() const;
   /// Any integer or bool element type as int64. Throws DType for floats, InvalidArgument for a uint64 above int64.

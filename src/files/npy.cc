@@ -113,7 +113,10 @@ struct Element {
   DType dtype;
   size_t stored;  // bytes in the file
   bool big;
+  bool code_points = false;  // strings of 32 bits a character
 };
+
+constexpr size_t max_text = size_t{1} << 28;
 
 Element element_of(std::string_view descr, const std::string& name) {
   struct Row {
@@ -130,12 +133,18 @@ Element element_of(std::string_view descr, const std::string& name) {
   for (const Row& row : rows)
     if (row.code == code) return {row.dtype, row.stored, descr[0] == '>' && row.stored > 1};
   const char kind = code.empty() ? '?' : code[0];
+  if (kind == 'U' || kind == 'S' || kind == 'a') {
+    size_t width = 0;
+    const auto [end, error] = std::from_chars(code.data() + 1, code.data() + code.size(), width);
+    check(error == std::errc() && end == code.data() + code.size() && width <= max_text, Code::Io, "{}: expected a width of strings, got '{}'", name,
+          descr.substr(0, 40));
+    return {DType::string, kind == 'U' ? 4 * width : width, kind == 'U' && descr[0] == '>', kind == 'U'};
+  }
   fail(Code::Unsupported, "{}: NumPy element type '{}' ({}) is not supported", name, descr.substr(0, 40),
-       kind == 'U' || kind == 'S' || kind == 'a' ? "strings"
-       : kind == 'O'                             ? "Python objects"
-       : kind == 'c'                             ? "complex numbers"
-       : kind == 'M' || kind == 'm'              ? "dates"
-                                                 : "unknown");
+       kind == 'O'                  ? "Python objects"
+       : kind == 'c'                ? "complex numbers"
+       : kind == 'M' || kind == 'm' ? "dates"
+                                    : "unknown");
 }
 
 /// Fortran order to C order.
@@ -150,6 +159,61 @@ Bytes reorder(const Bytes& bytes, const Shape& shape, size_t element) {
       for (int i = shape.rank() - 1; i >= 0 && ++index[i] == shape[i]; --i) index[i] = 0;
     }
   });
+}
+
+uint32_t code_point(const std::byte* p, bool big) noexcept {
+  uint32_t c;
+  std::memcpy(&c, p, 4);
+  return big ? __builtin_bswap32(c) : c;
+}
+
+size_t put_utf8(uint32_t c, std::byte* out) noexcept {
+  if (c > 0x10ffff || (c >= 0xd800 && c < 0xe000)) c = 0xfffd;
+  const auto byte = [](uint32_t v) { return static_cast<std::byte>(v); };
+  if (c < 0x80) return out[0] = byte(c), 1;
+  if (c < 0x800) return out[0] = byte(0xc0 | c >> 6), out[1] = byte(0x80 | (c & 63)), 2;
+  if (c < 0x10000) return out[0] = byte(0xe0 | c >> 12), out[1] = byte(0x80 | (c >> 6 & 63)), out[2] = byte(0x80 | (c & 63)), 3;
+  return out[0] = byte(0xf0 | c >> 18), out[1] = byte(0x80 | (c >> 12 & 63)), out[2] = byte(0x80 | (c >> 6 & 63)), out[3] = byte(0x80 | (c & 63)), 4;
+}
+
+// The code point at `at`, which moves behind it; U+FFFD for what is none.
+uint32_t take_utf8(std::string_view text, size_t& at) noexcept {
+  const auto byte = [&](size_t i) { return static_cast<uint32_t>(static_cast<unsigned char>(text[i])); };
+  const uint32_t first = byte(at++);
+  const int more = first < 0x80 ? 0 : first >= 0xc2 && first < 0xe0 ? 1 : first >= 0xe0 && first < 0xf0 ? 2 : first >= 0xf0 && first < 0xf5 ? 3 : -1;
+  if (more <= 0) return more == 0 ? first : 0xfffd;
+  uint32_t c = first & (63u >> more);
+  for (int k = 0; k < more; ++k) {
+    if (at >= text.size() || (byte(at) & 0xc0) != 0x80) return 0xfffd;
+    c = c << 6 | (byte(at++) & 63);
+  }
+  return c;
+}
+
+// UTF-8 takes no more room than code points of 32 bits: every string keeps its width.
+Bytes utf8_of(const Bytes& bytes, size_t width, bool big) {
+  return Bytes::make(bytes.size(), bytes.name(), [&](std::span<std::byte> out) {
+    std::fill(out.begin(), out.end(), std::byte{0});
+    for (size_t begin = 0; width > 0 && begin < out.size(); begin += width)
+      for (size_t i = 0, to = begin; i < width; i += 4)
+        if (const uint32_t c = code_point(bytes.data() + begin + i, big); c != 0) to += put_utf8(c, out.data() + to);
+  });
+}
+
+// Strings as NumPy's "<U..": the width in characters, and the code points.
+std::pair<size_t, Bytes> code_points_of(const Array& a) {
+  std::vector<std::vector<uint32_t>> all(static_cast<size_t>(a.elements()));
+  size_t width = 1;
+  for (size_t i = 0; i < all.size(); ++i) {
+    const std::string_view text = a.text(static_cast<int64_t>(i));
+    for (size_t at = 0; at < text.size();) all[i].push_back(take_utf8(text, at));
+    width = std::max(width, all[i].size());
+  }
+  return {width, Bytes::make(4 * width * all.size(), a.bytes.name(), [&](std::span<std::byte> out) {
+            std::fill(out.begin(), out.end(), std::byte{0});
+            for (size_t i = 0; i < all.size(); ++i)
+              if (!all[i].empty()) std::memcpy(out.data() + 4 * width * i, all[i].data(), 4 * all[i].size());
+          })};
 }
 
 Bytes widen_uint16(const Bytes& bytes) {
@@ -201,14 +265,16 @@ Array read_npy(const Bytes& bytes) {
   header.parse();
   const Element element = element_of(header.descr, bytes.name());
   const Shape& shape = *header.shape;
+  check(element.stored > 0 || shape.elements() == 0, Code::Io, "{}: expected strings of some width for {}, got '{}'", bytes.name(), shape, header.descr);
   const size_t expected = checked_bytes(shape, element.stored, bytes.name());
   check(bytes.size() - begin == expected, Code::Io, "{}: expected {} bytes of values for {}{}, got {}", bytes.name(), expected, header.descr, shape,
         bytes.size() - begin);
   Bytes values = bytes.slice(begin, expected);
   if (*header.fortran && shape.rank() > 1 && expected > 0) values = reorder(values, shape, element.stored);
-  if (element.big) values = swap_elements(values, element.stored);
+  if (element.code_points) values = utf8_of(values, element.stored, element.big);
+  else if (element.big) values = swap_elements(values, element.stored);
   if (element.dtype == DType::bool_) values = clean_bools(values);
-  if (element.stored != size_of(element.dtype)) values = widen_uint16(values);
+  if (element.dtype != DType::string && element.stored != size_of(element.dtype)) values = widen_uint16(values);
   return Array::from(element.dtype, shape, std::move(values));
 }
 
@@ -218,12 +284,21 @@ std::vector<Bytes> npy_parts(const Array& array) {
   std::string dims;
   for (const int64_t d : array.shape) dims += fmt::format("{}{}", dims.empty() ? "" : ", ", d);
   if (array.shape.rank() == 1) dims += ',';
-  std::string text = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}", descr_of(array.dtype), dims);
+  Bytes values = array.bytes;
+  std::string descr;
+  if (array.dtype == DType::string) {
+    auto [width, points] = code_points_of(array);
+    descr = fmt::format("<U{}", width);
+    values = std::move(points);
+  } else {
+    descr = descr_of(array.dtype);
+  }
+  std::string text = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}", descr, dims);
   text.resize((10 + text.size() + 1 + 63) / 64 * 64 - 11, ' ');
   text += '\n';
   std::string head(magic);
   head += {'\1', '\0', static_cast<char>(text.size() & 255), static_cast<char>(text.size() >> 8)};
-  return {Bytes::copy(head + text), array.bytes};
+  return {Bytes::copy(head + text), std::move(values)};
 }
 
 void write_npy(const std::string& path, const Array& array) {

@@ -13,7 +13,7 @@ namespace tenure::files {
 
 /// Reads a .npy (versions 1 to 3). The values are a slice of `bytes` when they are little-endian and in C order, else converted.
 /// "<V2" (how NumPy stores ml_dtypes.bfloat16) is read as bfloat16, uint16 widens to uint32.
-/// Throws Io for a damaged file, Unsupported for strings, objects, structures, complex numbers and dates.
+/// "<U.." and "|S.." are strings. Throws Io for a damaged file, Unsupported for objects, structures, complex numbers and dates.
 Array read_npy(const Bytes& bytes);
 Array read_npy(const std::string& path);
 /// The file as parts: a header, padded so that values start at a multiple of 64, and the array's own bytes.

@@ -60,13 +60,39 @@ TEST(Npy, WhatIsNotANumberIsRefusedByName) {
   const auto refused = [](const std::string& descr, const std::string& part) {
     expect_error(Code::Unsupported, part, [&] { parse("{'descr': " + descr + ", 'fortran_order': False, 'shape': (1,), }", "12345678"); });
   };
-  refused("'<U13'", "strings");
-  refused("'|S4'", "strings");
   refused("'|O'", "Python objects");
   refused("'<c8'", "complex numbers");
   refused("'<M8[ns]'", "dates");
   refused("'|V7'", "unknown");
   refused("[('a', '<f4')]", "structured");
+}
+
+TEST(Npy, StringsAreUtf8OfOneWidth) {
+  const auto points = [](std::initializer_list<uint32_t> list) {
+    std::string s;
+    for (uint32_t c : list) s.append(reinterpret_cast<const char*>(&c), 4);
+    return s;
+  };
+  const Array a = parse("{'descr': '<U2', 'fortran_order': False, 'shape': (3,), }", points({'a', 0, 0x20ac, 0x1f600, 0, 0}));
+  EXPECT_EQ(a.text(0), "a");
+  EXPECT_EQ(a.text(1), "\u20ac\U0001f600");
+  EXPECT_EQ(a.text(2), "");
+  const Array turned = parse("{'descr': '>U1', 'fortran_order': False, 'shape': (1,), }", std::string("\0\0\0z", 4));
+  EXPECT_EQ(turned.text(0), "z");
+  EXPECT_EQ(parse("{'descr': '|S3', 'fortran_order': False, 'shape': (2,), }", std::string("ab\0xyz", 6)).text(0), "ab");
+  EXPECT_EQ(parse("{'descr': '<U1', 'fortran_order': False, 'shape': (1,), }", points({0xd800})).text(0), "\ufffd");
+  std::string written;
+  for (const Bytes& part : npy_parts(a)) written += part.text();
+  const Array again = read_npy(Bytes::copy(written));
+  EXPECT_EQ(again.spec(), a.spec());
+  for (int64_t i = 0; i < 3; ++i) EXPECT_EQ(again.text(i), a.text(i));
+  const auto refused = [](const std::string& header, const std::string& values) {
+    expect_error(Code::Io, "", [&] { parse(header, values); });
+  };
+  refused("{'descr': '<U99999999999999', 'fortran_order': False, 'shape': (1,), }", "1234");
+  refused("{'descr': '<U2', 'fortran_order': False, 'shape': (1,), }", "1234");
+  refused("{'descr': '<U0', 'fortran_order': False, 'shape': (4,), }", "");
+  refused("{'descr': '|Sx', 'fortran_order': False, 'shape': (1,), }", "1");
 }
 
 TEST(Npy, FortranOrderIsTurned) {
@@ -144,7 +170,9 @@ TEST(Npz, FilesOfNumPyAreRead) {
   EXPECT_LT(refused, static_cast<int>(npz.names().size()) / 2);
   const NpzFile io(sample("seq_mlp.io.npz"));
   EXPECT_EQ(io.names(), (std::vector<std::string>{"in_0", "out_0"}));
-  expect_error(Code::Unsupported, "strings", [] { NpzFile(sample("text.io.npz")).read("in_0"); });
+  const Array text = NpzFile(sample("text.io.npz")).read("in_0");
+  EXPECT_EQ(text.shape, (Shape{2, 1}));
+  EXPECT_EQ(text.text(0), "The cat, sat!");
 }
 
 TEST(Gz, MembersAreUnpackedWithinLimits) {

@@ -20,6 +20,7 @@
 #include "io/source.h"
 #include "io/statistics.h"
 #include "io/verify.h"
+#include "io/vocabularies.h"
 #include "io/write_model.h"
 #include "nn/model_state.h"
 #include "nn/unfilled.h"
@@ -135,6 +136,8 @@ Model assemble(const Source& file, io::Problems& problems, const LoadOptions& op
     else if (file.root) io::read_weights(*model.body(), {*file.root}, {}, reader.classes());
     unfilled.finish();
     io::warn_of_nonfinite(*model.body(), file.name);
+    if (file.archive)
+      io::read_vocabularies(io::weight_groups(*model.body(), file.root && file.root->contains("layers"), reader.classes()), *file.archive, file.root);
   }
   if (options.compile) compile_from(model, file);
   return model;
@@ -199,6 +202,7 @@ files::ZipWriter archive_of(const Model& model, const SaveOptions& options, cons
   zip.add("metadata.json", Bytes::copy(metadata()));
   zip.add(kConfig, Bytes::copy(config_json(model, options.include_optimizer).dump()));
   zip.add(kWeights, weights_file(model, options));
+  io::write_vocabularies(io::body(model), zip);
   if (!proof.empty()) zip.add(kProof, proof_file(model, proof));
   return zip;
 }

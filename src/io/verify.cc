@@ -5,6 +5,8 @@
 #include <limits>
 #include <map>
 
+#include <tenure/strings.h>
+
 #include "base/check.h"
 #include "io/weights.h"
 
@@ -21,6 +23,12 @@ void measure(const Tensor& got, const files::Array& expected, VerifyReport::Comp
   out.allowed = tolerance;
   if (got.shape() != expected.shape) {
     out.difference = kInfinity;
+    return;
+  }
+  if (expected.dtype == DType::string || got.dtype() == DType::string) {
+    bool same = expected.dtype == got.dtype();
+    for (int64_t i = 0; same && i < got.size(); ++i) same = string_at(got, i) == expected.text(i);
+    out.difference = same ? 0 : kInfinity;
     return;
   }
   const std::vector<double> b = expected.as_double();

@@ -6,8 +6,10 @@
 #include <set>
 
 #include <tenure/ops.h>
+#include <tenure/strings.h>
 
 #include "io/operation.h"
+#include "io/vocabularies.h"
 #include "nn/optimizer_body.h"
 
 namespace tenure::io {
@@ -51,7 +53,7 @@ class Walk {
     if (again && (!in_container || groups.size() > kMostWithRepeats)) return;
     WeightGroup g{
         path, l.name(), fmt::format("{} ({})", label.empty() ? l.name() : label, l.object().class_name()), {}, classes_.class_name.count(&l) > 0,
-        again};
+        again, &l};
     for (bool trainable : {true, false})
       for (const auto& w : l.own_weights())
         if (w.trainable == trainable && !w.seed) g.items.push_back({w.name, w.variable.get()});
@@ -223,6 +225,7 @@ WeightsReport read_weights(const LayerBody& model, const std::vector<Hdf5Node>& 
     std::string place;
     Stored stored = stored_in(groups_at(roots, g.path, place));
     known.insert(place);
+    for (std::string& learned : vocabulary_groups(g)) known.insert(std::move(learned));
     if (g.again || (g.callers && stored.specs.empty())) continue;
     std::string why = mismatch(g, stored, place);
     if (why.empty()) {
@@ -279,6 +282,7 @@ void write_weights(const LayerBody& model, files::Hdf5Writer& out) {
     out.add_group(vars);
     out.set_text(vars, "name", g.name);
     for (size_t i = 0; i < g.items.size(); ++i) out.add_dataset(fmt::format("{}/{}", vars, i), array_of(g.items[i].variable->read()));
+    write_idf(g, out);
   }
 }
 
@@ -296,11 +300,21 @@ void write_optimizer(const Optimizer& optimizer, files::Hdf5Writer& out) {
 }
 
 Array array_of(const Tensor& value) {
+  if (value.dtype() == DType::string) {
+    std::vector<std::string_view> texts;
+    for (int64_t i = 0; i < value.size(); ++i) texts.push_back(string_at(value, i));
+    return Array::of_texts(value.shape(), texts, "tensor");
+  }
   const std::span<const std::byte> bytes = value.bytes();
   return Array::from(value.dtype(), value.shape(), Bytes::keep(std::make_shared<Tensor>(value), bytes, "tensor"));
 }
 
 Tensor tensor_of(const Array& array) {
+  if (array.dtype == DType::string) {
+    std::vector<std::string_view> texts;
+    for (int64_t i = 0; i < array.elements(); ++i) texts.push_back(array.text(i));
+    return strings(texts, array.shape);
+  }
   Tensor t = make_tensor(array.spec());
   if (!array.bytes.empty()) std::memcpy(mutable_data(t), array.bytes.data(), array.bytes.size());
   return t;

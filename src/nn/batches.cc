@@ -6,6 +6,8 @@
 #include <numeric>
 #include <random>
 
+#include "core/strings.h"
+
 namespace tenure::nn {
 
 Tensor rows_of(const Tensor& t, int64_t from, int64_t to) {
@@ -13,6 +15,7 @@ Tensor rows_of(const Tensor& t, int64_t from, int64_t to) {
   int64_t rows = s.shape[0];
   if (from == 0 && to == rows) return t;
   size_t row = rows > 0 ? s.bytes() / static_cast<size_t>(rows) : 0;
+  if (s.dtype == DType::string && rows > 0) row = texts::kPlace * static_cast<size_t>(s.shape.elements() / rows);
   s.shape[0] = to - from;
   return make_view(t, s, static_cast<size_t>(from) * row);
 }

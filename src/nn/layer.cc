@@ -8,6 +8,7 @@
 
 #include "nn/functional.h"
 #include "nn/layer_body.h"
+#include "nn/vocabulary.h"
 #include "nn/model_state.h"
 #include "nn/unfilled.h"
 
@@ -553,6 +554,12 @@ Layer Layer::clone() const {
   if (b.built()) {
     if (!copy.built()) copy.build(b.built_for());
     copy.set_weights(get_weights());
+  }
+  if (auto* learned = dynamic_cast<nn::Vocabularied*>(&b.object()); learned && !learned->configured() && b.kept.size() > 1) {
+    const Tensor idf = learned->idf_weights();
+    std::vector<double> weights;
+    for (int64_t i = 0; idf.defined() && i < idf.size(); ++i) weights.push_back(idf.at(i));
+    dynamic_cast<nn::Vocabularied&>(copy.body()->object()).set_vocabulary(learned->vocabulary(true), weights);
   }
   return copy;
 }

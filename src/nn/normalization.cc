@@ -1,7 +1,7 @@
 // Normalization without moving statistics, and the scalings of Keras' applications. Weights belong to the bodies; objects refer to them.
 #include <algorithm>
 
-#include "nn/families.h"
+#include "nn/preprocessing.h"
 
 namespace tenure {
 namespace layers {
@@ -149,7 +149,7 @@ void fields(Fields& v, Normalization& c) {
   visit_numbers(v, "mean", c.mean), visit_numbers(v, "variance", c.variance);
 }
 
-class NormalizationLayer final : public LayerOf<Normalization> {
+class NormalizationLayer final : public LayerOf<Normalization>, public nn::Adaptable {
  public:
   explicit NormalizationLayer(const Normalization& c) : LayerOf(c) {
     check(c.mean.has_value() == c.variance.has_value(), Code::InvalidArgument, "Normalization: expected mean and variance, or neither");
@@ -174,6 +174,30 @@ class NormalizationLayer final : public LayerOf<Normalization> {
     variance_ = weight("variance", s, "ones", {.trainable = false});
     weight("count", {}, "zeros", {.trainable = false, .dtype = int64});
   }
+  void reset_state() override {
+    check(!config.mean, Code::InvalidArgument, "adapt: {} was given mean and variance", name());
+    learned_ = {};
+  }
+  // Mean and variance of all so far, and how many values stand behind each.
+  void update_state(const Tensor& batch, bool) override {
+    check(batch.dtype() != DType::string && batch.size() > 0, Code::InvalidArgument, "adapt: {} expects numbers, got {}", name(), batch.spec());
+    if (!built()) body().build({batch.shape()});
+    const Shape& want = body().built_for().front();
+    check(batch.rank() == want.rank(), Code::Shape, "adapt: {} was built for {}, got {}", name(), want, batch.spec());
+    int64_t kept = 1;
+    for (int a : axes_) {
+      check(batch.shape()[a] == want[a], Code::Shape, "adapt: {} was built for {}, got {}", name(), want, batch.spec());
+      kept *= want[a];
+    }
+    learned_.add(batch, axes_, static_cast<size_t>(kept));
+  }
+  void finalize_state() override {
+    std::vector<float> mean(learned_.mean.begin(), learned_.mean.end()), variance;
+    for (double m2 : learned_.squares) variance.push_back(static_cast<float>(m2 / static_cast<double>(learned_.count)));
+    mean_.assign(Tensor::from(mean, mean_.shape()));
+    variance_.assign(Tensor::from(variance, variance_.shape()));
+    learned_ = {};
+  }
   bool supports_masking() const override { return true; }
   Tensor call(Tensor x, const Call&) override {
     const DType t = compute_dtype();
@@ -195,8 +219,33 @@ class NormalizationLayer final : public LayerOf<Normalization> {
     if (!given->one) s[axes_.back()] = static_cast<int64_t>(given->numbers.size());
     return as(Tensor::from(given->numbers, s), compute_dtype());
   }
+
+  // Welford's sums in float64, one for each index of the kept axes.
+  struct Learned {
+    std::vector<double> mean, squares;
+    int64_t count = 0;
+
+    void add(const Tensor& x, const Axes& axes, size_t kept) {
+      mean.resize(kept), squares.resize(kept);
+      const Shape& s = x.shape();
+      std::vector<int64_t> counts(kept, count);
+      for (int64_t i = 0; i < x.size(); ++i) {
+        int64_t at = 0, rest = i, step = 1;
+        size_t a = axes.size();
+        for (int axis = s.rank() - 1; axis >= 0; rest /= s[axis--])
+          if (a > 0 && axes[a - 1] == axis) at += rest % s[axis] * step, step *= s[axis], --a;
+        const auto k = static_cast<size_t>(at);
+        const double v = x.at(i), away = v - mean[k];
+        mean[k] += away / static_cast<double>(++counts[k]);
+        squares[k] += away * (v - mean[k]);
+      }
+      count += x.size() / static_cast<int64_t>(kept);
+    }
+  };
+
   Axes axes_;
   Weight mean_, variance_;
+  Learned learned_;
 };
 Normalization::operator Layer() const { return make_layer<NormalizationLayer>(*this); }
 Outputs Normalization::operator()(TensorList x) const&& { return Layer(*this)(std::move(x)); }

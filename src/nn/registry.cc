@@ -9,6 +9,12 @@
 
 namespace tenure {
 
+void register_preprocess_images(LayerRegistry& r);
+void register_preprocess_numbers(LayerRegistry& r);
+void register_hashing(LayerRegistry& r);
+void register_lookup(LayerRegistry& r);
+void register_text_layers(LayerRegistry& r);
+
 using nn::Json;
 
 namespace {
@@ -82,6 +88,11 @@ LayerRegistry::LayerRegistry() : impl_(std::make_unique<Impl>()) {
   register_conv_lstm(*this);
   register_wrappers(*this);
   register_reversible_embedding(*this);
+  register_preprocess_images(*this);
+  register_preprocess_numbers(*this);
+  register_hashing(*this);
+  register_lookup(*this);
+  register_text_layers(*this);
 }
 
 void LayerRegistry::add(Entry entry) {
@@ -135,6 +146,7 @@ Json LayerBody::config() const {
   if (c == "InputLayer") w.out.erase("trainable");  // its dtype is the data's, written by itself
   // The constructors of these take no `trainable`, and Keras writes their variables' dtype for the policy.
   if (c.rfind("SpatialDropout", 0) == 0) w.out.erase("trainable"), w.out["dtype"] = to_string(policy_.variable_dtype());
+  if (c == "Discretization" || c == "HashedCrossing") w.out.erase("trainable"), w.out["dtype"] = to_string(policy_.variable_dtype());
   return std::move(w.out);
 }
 

@@ -9,6 +9,7 @@
 #include <tenure/tape.h>
 
 #include "graph/executable.h"
+#include "nn/vocabulary.h"
 
 namespace tenure {
 
@@ -253,9 +254,25 @@ void get_ready(LayerBody& model, const std::vector<Spec>& xs, size_t targets, bo
 
 Tensor run_train(LayerBody& model, const Batch& batch) { return run(model, batch, model.model()->train, train_step); }
 Tensor run_test(LayerBody& model, const Batch& batch) { return run(model, batch, model.model()->test, test_step); }
+namespace {
+
+bool value_dependent(const LayerBody& l) {
+  auto* v = dynamic_cast<const ValueDependent*>(&l.object());
+  return (v && v->value_dependent()) ||
+         std::any_of(l.children().begin(), l.children().end(), [](const auto& c) { return value_dependent(*c.layer); });
+}
+
+bool must_run_eagerly(LayerBody& model) {
+  ModelState& s = *model.model();
+  if (s.value_dependent.load(std::memory_order_relaxed) < 0) s.value_dependent.store(value_dependent(model) ? 1 : 0, std::memory_order_relaxed);
+  return s.run_eagerly || s.value_dependent.load(std::memory_order_relaxed) == 1;
+}
+
+}  // namespace
+
 Tensors run_predict(LayerBody& model, Tensors xs) {
   ModelState& s = *model.model();
-  if (s.run_eagerly) return model.apply(std::move(xs), Call{false, {}}).items();
+  if (must_run_eagerly(model)) return model.apply(std::move(xs), Call{false, {}}).items();
   return s.predict.call(std::move(xs)).items();
 }
 

@@ -5,6 +5,7 @@
 #include "ops/box.h"
 #include "ops/families.h"
 #include "ops/helpers.h"
+#include "ops/resample.h"
 
 namespace tenure::ops {
 namespace {
@@ -184,6 +185,17 @@ const Op resize_grad_op = {
                   | f32[0,2,2,3] ; {"height": 2, "width": 2, "shape": [0,4,4,3]})",
 };
 
+// The least and greatest float32 that an integer type holds.
+std::pair<double, double> limits(DType t) {
+  return with_integer(t, [](auto type) {
+    using T = typename decltype(type)::type;
+    const double high = static_cast<double>(std::numeric_limits<T>::max());
+    const auto near = static_cast<float>(high);
+    return std::pair(static_cast<double>(std::numeric_limits<T>::min()),
+                     static_cast<double>(static_cast<double>(near) > high || sizeof(T) == 8 ? std::nextafter(near, 0.0f) : near));
+  });
+}
+
 }  // namespace
 }  // namespace tenure::ops
 
@@ -198,10 +210,17 @@ Tensor resize(Tensor images, Pair size, std::string_view interpolation, bool ant
   const bool one = images.rank() == 3;
   if (one) images = expand_dims(std::move(images), 0);
   const ResizeAttrs a{size.h, size.w, std::string(interpolation), antialias};
-  // The result has the images' dtype, as in Keras: integers are rounded half to even.
-  if (!nearest(a) && t != float32 && t != float64 && t != uint8) images = cast(std::move(images), float32);
-  Tensor y = apply_with(resize_op, a, std::move(images));
-  if (y.dtype() != t) y = cast(is_float(t) ? std::move(y) : round(std::move(y)), t);
+  // The result has the images' dtype, as in Keras: integers are rounded half to even and cut off.
+  const bool filter = is_filter(interpolation);
+  if (!nearest(a) && t != float32 && t != float64 && (filter || t != uint8)) images = cast(std::move(images), float32);
+  Tensor y = filter ? resample(std::move(images), size, interpolation, antialias) : apply_with(resize_op, a, std::move(images));
+  if (y.dtype() != t) {
+    if (filter && is_integer(t)) {
+      const auto [low, high] = limits(t);
+      y = clip(std::move(y), low, high);
+    }
+    y = cast(is_float(t) ? std::move(y) : round(std::move(y)), t);
+  }
   return one ? squeeze(std::move(y), {0}) : y;
 }
 

@@ -7,6 +7,10 @@
 #include "ops/families_more.h"
 
 namespace tenure {
+
+void register_preprocess(Registry& r);
+void register_text(Registry& r);
+
 namespace {
 
 std::mutex& table_mutex() {
@@ -27,7 +31,8 @@ Registry& Registry::global() {
          {register_making,     register_arithmetic, register_math,  register_compare, register_activation,    register_reduce,   register_scan,
           register_statistics, register_softmax,    register_shape, register_index,   register_linalg,        register_convolve, register_pool,
           register_norm,       register_losses,     register_image, register_random,  register_recurrent_ops, register_einsum,   register_sample,
-          register_special,    register_bits,       register_order, register_scatter, register_decompose,     register_fourier})
+          register_special,    register_bits,       register_order, register_scatter, register_decompose,     register_fourier,
+          register_preprocess, register_text})
       family(*r);
     return r;
   }();

@@ -14,6 +14,7 @@ import make_layers
 import make_layers_vision
 import make_ops
 import make_ops_more
+import make_preprocessing
 import make_training
 
 TOLERANCE = 1e-5  # max|a-b| <= TOLERANCE * max(1, max|b|)
@@ -50,7 +51,7 @@ def main():
     arguments = parser.parse_args()
 
     files, cases, failed = {}, [], 0
-    for module in (make_ops, make_ops_more, make_layers, make_layers_vision, make_training):
+    for module in (make_ops, make_ops_more, make_layers, make_layers_vision, make_preprocessing, make_training):
         for file, functions in module.FILES.items():
             meta, kept = golden.load(golden.HERE / file)
             files[file] = kept
