@@ -33,6 +33,6 @@ int main() {
     best[3] = std::min(best[3], sample());
     while (!scopes.empty()) scopes.pop_back();
   }
-  std::printf("no budget %.1f ns a pair; the process' %+.1f; one scope's %+.1f; four scopes' %+.1f (bar +5 for the process')\n", best[0], best[1] - best[0],
-              best[2] - best[0], best[3] - best[0]);
+  std::printf("no budget %.1f ns a pair; the process' %+.1f; one scope's %+.1f; four scopes' %+.1f (bar +5 for the process')\n", best[0],
+              best[1] - best[0], best[2] - best[0], best[3] - best[0]);
 }

@@ -40,7 +40,8 @@ int main(int argc, char** argv) {
     memory::trim();
     memory::Now after = memory::now(true);
     auto each = [&](size_t a, size_t b) { return (static_cast<double>(b) - static_cast<double>(a)) / static_cast<double>(n); };
-    double bytes = each(before.live_bytes, after.live_bytes), objects = each(before.objects, after.objects), rss = each(before.rss_bytes, after.rss_bytes);
+    double bytes = each(before.live_bytes, after.live_bytes), objects = each(before.objects, after.objects),
+           rss = each(before.rss_bytes, after.rss_bytes);
     bool held = !s.holder.empty();
     grew += !held && (bytes > 0 || objects > 0);
     leaks::Recorded peer;

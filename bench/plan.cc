@@ -172,7 +172,7 @@ struct Recorded {
   size_t buffers;
   double no_reuse;  ///< sum of all buffers over the lower bound
 };
-constexpr Recorded recorded[] = {{"inceptionv4", 1770, 3.0}, {"densenet121", 1945, 2.8}, {"resnet32", 425, 2.4}, {"unet", 258, 2.5},
+constexpr Recorded recorded[] = {{"inceptionv4", 1770, 3.0}, {"densenet121", 1945, 2.8}, {"resnet32", 425, 2.4},  {"unet", 258, 2.5},
                                  {"transformer", 1481, 2.3}, {"lstm", 5111, 5.8},        {"treelstm", 4612, 4.4}, {"unrolled gan", 4428, 4.9}};
 
 // Forward steps that keep an activation until their backward step, temporaries and gradients of a few steps, sizes by a few layer shapes.

@@ -35,8 +35,8 @@ struct Bar {
     double allowed = static_cast<double>(live) + std::max(32 * kMiB, 0.1 * static_cast<double>(live)) + 0.02 * static_cast<double>(live);
     if (static_cast<double>(above) / allowed > worst) {
       worst = static_cast<double>(above) / allowed;
-      std::printf("  %-9s live %8.1f MiB  RSS %+8.1f MiB  allowed %8.1f MiB\n", name, static_cast<double>(live) / kMiB, static_cast<double>(above) / kMiB,
-                  allowed / kMiB);
+      std::printf("  %-9s live %8.1f MiB  RSS %+8.1f MiB  allowed %8.1f MiB\n", name, static_cast<double>(live) / kMiB,
+                  static_cast<double>(above) / kMiB, allowed / kMiB);
     }
     ++checks;
   }
@@ -122,8 +122,8 @@ bool images(int64_t many) {
     double ratio = static_cast<double>(lots) / static_cast<double>(few);
     bool flat = before.live_bytes == after.live_bytes && before.objects == after.objects;
     ok = ratio <= 1.02 && flat;
-    std::printf("images    highest RSS %.1f MiB for 1,000, %.1f MiB for %lld: %+.2f %%; live bytes %+lld, objects %+lld: %s\n", static_cast<double>(few) / kMiB,
-                static_cast<double>(lots) / kMiB, static_cast<long long>(many), 100 * (ratio - 1),
+    std::printf("images    highest RSS %.1f MiB for 1,000, %.1f MiB for %lld: %+.2f %%; live bytes %+lld, objects %+lld: %s\n",
+                static_cast<double>(few) / kMiB, static_cast<double>(lots) / kMiB, static_cast<long long>(many), 100 * (ratio - 1),
                 static_cast<long long>(after.live_bytes) - static_cast<long long>(before.live_bytes),
                 static_cast<long long>(after.objects) - static_cast<long long>(before.objects), ok ? "met" : "MISSED");
   }

@@ -110,16 +110,20 @@ void print(const ordered_json& v, const std::string& name) {
       continue;
     }
     fmt::print("  {:<12} {:>8} ticks  {}{}{}; surely seen: one object in {} ticks", p["name"].get<std::string>(), p["ticks"].get<int64_t>(),
-               p["verdict"].get<std::string>(), p["confirmed"].get<bool>() ? ", confirmed" : p["verdict"] == "leak" ? ", not confirmed at 4 times as many" : "",
+               p["verdict"].get<std::string>(),
+               p["confirmed"].get<bool>() ? ", confirmed"
+               : p["verdict"] == "leak"   ? ", not confirmed at 4 times as many"
+                                          : "",
                p["filling"].get<bool>() ? ", a bounded container is filling" : "", p["resolution_ticks"].get<int64_t>());
-    fmt::print("; RSS {:+.0f} bytes a tick [{:.0f}, {:.0f}]\n", p["rss"]["slope"].get<double>(), p["rss"]["low"].get<double>(), p["rss"]["high"].get<double>());
+    fmt::print("; RSS {:+.0f} bytes a tick [{:.0f}, {:.0f}]\n", p["rss"]["slope"].get<double>(), p["rss"]["low"].get<double>(),
+               p["rss"]["high"].get<double>());
     // Short runs still warm up.
     if (p["verdict"] == "clean" && p["rss"]["low"].get<double>() > 64 && p["ticks"].get<int64_t>() >= 4 * v["iters"].get<int64_t>())
       fmt::print("    warning: resident memory rises though counts do not: not tensors, but other memory of the program or of an allocator\n");
   }
   if (!any)
-    fmt::print("  no point was reached often enough: {} ticks are wanted after {} of warm-up; --iters and --warmup set them\n", v["iters"].get<int64_t>(),
-               v["warmup"].get<int64_t>());
+    fmt::print("  no point was reached often enough: {} ticks are wanted after {} of warm-up; --iters and --warmup set them\n",
+               v["iters"].get<int64_t>(), v["warmup"].get<int64_t>());
   for (const ordered_json& p : v["points"])
     for (const ordered_json& c : p["cards"]) {
       fmt::print("\n{}", c["text"].get<std::string>());
@@ -158,9 +162,12 @@ int check_program(const ProgramCheck& c) {
   const std::string& name = c.program[0];
   if (WIFSIGNALED(status)) throw Error(Code::Unsupported, fmt::format("memcheck: {} was ended by signal {}; no verdict", name, WTERMSIG(status)));
   if (WEXITSTATUS(status) == 127 && !v.is_object()) throw Error(Code::NotFound, fmt::format("memcheck: {} could not be run", name));
-  if (WEXITSTATUS(status) != 0) throw Error(Code::Unsupported, fmt::format("memcheck: {} failed with exit code {}; no verdict", name, WEXITSTATUS(status)));
+  if (WEXITSTATUS(status) != 0)
+    throw Error(Code::Unsupported, fmt::format("memcheck: {} failed with exit code {}; no verdict", name, WEXITSTATUS(status)));
   if (!v.is_object())
-    throw Error(Code::Unsupported, fmt::format("memcheck: {} left no verdict: it is not linked with Tenure's fit, predict or memory::tick(), or it left by _exit()", name));
+    throw Error(
+        Code::Unsupported,
+        fmt::format("memcheck: {} left no verdict: it is not linked with Tenure's fit, predict or memory::tick(), or it left by _exit()", name));
   v["program"] = c.program;
   int exit = judge(v, suppressions);
   std::string text = v.dump(1, ' ', false, ordered_json::error_handler_t::replace);

@@ -204,7 +204,8 @@ void add_memcheck(CLI::App& app, Action& action, const std::vector<std::string>&
   c->add_option("--json", *file, "Write the verdict to a file; '-' prints it")->expected(0, 1)->default_str("-");
   auto check = std::make_shared<ProgramCheck>();
   c->add_option("--warmup", check->warmup, "Ticks of the program before the first that counts")->capture_default_str()->check(CLI::Range(1, 1 << 24));
-  c->add_option("--suppress", check->suppress, "Leaks of the program that are known: lines of 'SIGNATURE YYYY-MM-DD reason', the last day they count");
+  c->add_option("--suppress", check->suppress,
+                "Leaks of the program that are known: lines of 'SIGNATURE YYYY-MM-DD reason', the last day they count");
   c->footer(
       "Exit code: 0 clean, 1 leak, 2 inconclusive, 3 could not run.\nExamples:\n  tenure memcheck model.keras --iters 1000 --json verdict.json\n"
       "  tenure memcheck --suppress known.txt -- ./train --epochs 3\n");

@@ -43,7 +43,8 @@ double percent(const std::string& text) {
   try {
     v = std::stod(text, &used);
   } catch (const std::exception&) {}
-  if (used == 0 || (text.substr(used) != "%" && used != text.size())) throw Error(Code::InvalidArgument, "expected a percentage such as +2%, got " + text);
+  if (used == 0 || (text.substr(used) != "%" && used != text.size()))
+    throw Error(Code::InvalidArgument, "expected a percentage such as +2%, got " + text);
   return v;
 }
 
@@ -102,7 +103,8 @@ int balance(const std::string& source, const std::string& residual) {
 int export_as(const std::string& source, const std::string& format, const std::string& out, int64_t batch) {
   bool file = is_snapshot(source);
   if (file && (format == "trace" || format == "prometheus"))
-    throw Error(Code::InvalidArgument, "mem export: a snapshot has no " + std::string(format == "trace" ? "recording" : "running program") + "; give a model");
+    throw Error(Code::InvalidArgument,
+                "mem export: a snapshot has no " + std::string(format == "trace" ? "recording" : "running program") + "; give a model");
   if (file) {
     memory::Moment m = memory::Moment::read(source);
     format == "pprof" ? m.export_pprof(out) : m.export_heapsnapshot(out);

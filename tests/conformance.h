@@ -98,9 +98,9 @@ class Parser {
   }
 
   static DType dtype(std::string_view name) {
-    constexpr std::pair<std::string_view, DType> names[] = {{"f32", float32}, {"f64", float64}, {"bf16", bfloat16}, {"f16", float16},
-                                                            {"i8", int8},     {"u8", uint8},    {"i16", int16},     {"i32", int32},
-                                                            {"i64", int64},   {"u32", uint32},  {"u64", uint64},    {"b", bool_},      {"s", DType::string}};
+    constexpr std::pair<std::string_view, DType> names[] = {
+        {"f32", float32}, {"f64", float64}, {"bf16", bfloat16}, {"f16", float16}, {"i8", int8}, {"u8", uint8},       {"i16", int16},
+        {"i32", int32},   {"i64", int64},   {"u32", uint32},    {"u64", uint64},  {"b", bool_}, {"s", DType::string}};
     for (auto& [text, t] : names)
       if (text == name) return t;
     fail(Code::InvalidArgument, "specimen: expected an element type such as f32, got '{}'", name);

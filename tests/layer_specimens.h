@@ -72,8 +72,9 @@ inline void add_vision(Table& t) {
                      {R"({"filters": 2, "kernel_size": 2, "data_format": "channels_first", "go_backwards": true})", {kVolume}}};
   t["ConvLSTM3D"] = {{R"({"filters": 2, "kernel_size": 2})", {{{2, 2, 3, 3, 4, 2}, float32}}}};
   t["Wrapper"] = {{R"({"layer": {"class_name": "Dense", "config": {"units": 3}}})", {kMatrix}}};
-  t["SpectralNormalization"] = {{R"({"layer": {"class_name": "Dense", "config": {"units": 3}}})", {kMatrix}},
-                                {R"({"power_iterations": 2, "layer": {"class_name": "Conv2D", "config": {"filters": 3, "kernel_size": 2}}})", {kImage}}};
+  t["SpectralNormalization"] = {
+      {R"({"layer": {"class_name": "Dense", "config": {"units": 3}}})", {kMatrix}},
+      {R"({"power_iterations": 2, "layer": {"class_name": "Conv2D", "config": {"filters": 3, "kernel_size": 2}}})", {kImage}}};
   t["ReversibleEmbedding"] = {{R"({"input_dim": 5, "output_dim": 3})", {{{3, 4}, int32}}}};
   t["SpatialDropout3D"] = {{R"({"rate": 0.3, "seed": 1})", {kVolume}}};
 }

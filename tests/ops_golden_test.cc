@@ -249,7 +249,9 @@ void add_networks(std::map<std::string, Call>& t) {
   t["layer_normalization"] = [](Tensors x, const Json& a, const std::vector<std::string>& args) {
     return one(layer_normalization(x[0], named(x, args, "gamma"), named(x, args, "beta"), axes(a), get(a, "epsilon", 1e-7)));
   };
-  t["softmax"] = [](Tensors x, const Json& a, auto&) { return one(a["axis"].is_array() ? softmax(x[0], axes(a)) : softmax(x[0], a["axis"].get<int>())); };
+  t["softmax"] = [](Tensors x, const Json& a, auto&) {
+    return one(a["axis"].is_array() ? softmax(x[0], axes(a)) : softmax(x[0], a["axis"].get<int>()));
+  };
   t["log_softmax"] = [](Tensors x, const Json& a, auto&) { return one(log_softmax(x[0], a["axis"])); };
   t["binary_crossentropy"] = [](Tensors x, const Json& a, auto&) { return one(binary_crossentropy(x[0], x[1], a["from_logits"])); };
   t["categorical_crossentropy"] = [](Tensors x, const Json& a, auto&) {

@@ -63,10 +63,10 @@ Call of_axes(F f) {
 
 void add_special(Table& t) {
   using Unary = Tensor (*)(Tensor);
-  const std::pair<const char*, Unary> unary[] = {{"erfc", erfc},         {"sinc", sinc},           {"deg2rad", deg2rad},
-                                                 {"rad2deg", rad2deg},   {"cbrt", cbrt},           {"i0", i0},
-                                                 {"signbit", signbit},   {"isposinf", isposinf},   {"isneginf", isneginf},
-                                                 {"angle", angle},       {"bitwise_not", bitwise_not}, {"sparse_sigmoid", sparse_sigmoid}};
+  const std::pair<const char*, Unary> unary[] = {
+      {"erfc", erfc},         {"sinc", sinc},   {"deg2rad", deg2rad},         {"rad2deg", rad2deg},
+      {"cbrt", cbrt},         {"i0", i0},       {"signbit", signbit},         {"isposinf", isposinf},
+      {"isneginf", isneginf}, {"angle", angle}, {"bitwise_not", bitwise_not}, {"sparse_sigmoid", sparse_sigmoid}};
   for (auto& [name, f] : unary) t[name] = one(f);
   using Binary = Tensor (*)(Tensor, Tensor);
   const std::pair<const char*, Binary> binary[] = {{"arctan2", arctan2},
@@ -96,9 +96,7 @@ void add_special(Table& t) {
   t["sparsemax"] = [](const Tensors& x, const Json& a) { return Tensors{sparsemax(x[0], get(a, "axis", -1))}; };
   t["psnr"] = [](const Tensors& x, const Json& a) { return Tensors{psnr(x[0], x[1], a["max_val"])}; };
   t["rms_normalization"] = [](const Tensors& x, const Json&) { return Tensors{rms_normalization(x[0], x.size() > 1 ? x[1] : Tensor())}; };
-  t["normalize"] = [](const Tensors& x, const Json& a) {
-    return Tensors{normalize(x[0], has(a, "axis") ? axes(a) : Axes{-1}, get(a, "order", 2))};
-  };
+  t["normalize"] = [](const Tensors& x, const Json& a) { return Tensors{normalize(x[0], has(a, "axis") ? axes(a) : Axes{-1}, get(a, "order", 2))}; };
   t["multi_hot"] = [](const Tensors& x, const Json& a) { return Tensors{multi_hot(x[0], a["num_classes"])}; };
   t["depth_to_space"] = [](const Tensors& x, const Json& a) { return Tensors{depth_to_space(x[0], a["block_size"])}; };
   t["space_to_depth"] = [](const Tensors& x, const Json& a) { return Tensors{space_to_depth(x[0], a["block_size"])}; };
@@ -129,8 +127,8 @@ void add_products(Table& t) {
   t["average"] = [](const Tensors& x, const Json& a) { return Tensors{average(x[0], axis(a))}; };
   t["count_nonzero"] = [](const Tensors& x, const Json& a) { return Tensors{count_nonzero(x[0], axes(a))}; };
   using Reduce = Tensor (*)(Tensor, const Axes&, bool);
-  const std::pair<const char*, Reduce> reductions[] = {{"ptp", ptp},       {"median", median},   {"nanmedian", nanmedian}, {"nanmax", nanmax},
-                                                       {"nanmin", nanmin}, {"nansum", nansum},   {"nanprod", nanprod},     {"nanmean", nanmean},
+  const std::pair<const char*, Reduce> reductions[] = {{"ptp", ptp},       {"median", median}, {"nanmedian", nanmedian}, {"nanmax", nanmax},
+                                                       {"nanmin", nanmin}, {"nansum", nansum}, {"nanprod", nanprod},     {"nanmean", nanmean},
                                                        {"nanvar", nanvar}, {"nanstd", nanstd}};
   for (auto& [name, f] : reductions) t[name] = of_axes(f);
   t["nanargmax"] = [](const Tensors& x, const Json& a) { return Tensors{nanargmax(x[0], axis(a))}; };
@@ -154,8 +152,7 @@ void add_shapes(Table& t) {
   t["meshgrid"] = [](const Tensors& x, const Json& a) { return meshgrid(x, text(a, "indexing", "xy")); };
   using WithK = Tensor (*)(Tensor, int64_t);
   const std::pair<const char*, WithK> with_k[] = {{"diag", diag}, {"diagflat", diagflat}, {"tril", tril}, {"triu", triu}};
-  for (auto& [name, f] : with_k)
-    t[name] = [f = f](const Tensors& x, const Json& a) { return Tensors{f(x[0], get<int64_t>(a, "k", 0))}; };
+  for (auto& [name, f] : with_k) t[name] = [f = f](const Tensors& x, const Json& a) { return Tensors{f(x[0], get<int64_t>(a, "k", 0))}; };
   t["diagonal"] = [](const Tensors& x, const Json& a) {
     return Tensors{diagonal(x[0], get<int64_t>(a, "offset", 0), get(a, "axis1", 0), get(a, "axis2", 1))};
   };
@@ -171,7 +168,9 @@ void add_shapes(Table& t) {
     return Tensors{select(Tensors(x.begin(), x.begin() + half), Tensors(x.begin() + half, x.end()), a["default"].get<double>())};
   };
   t["isin"] = [](const Tensors& x, const Json&) { return Tensors{isin(x[0], x[1])}; };
-  t["unravel_index"] = [](const Tensors& x, const Json& a) { return unravel_index(x[0], Shape(std::span<const int64_t>(list<int64_t>(a["shape"])))); };
+  t["unravel_index"] = [](const Tensors& x, const Json& a) {
+    return unravel_index(x[0], Shape(std::span<const int64_t>(list<int64_t>(a["shape"]))));
+  };
 }
 
 void add_order(Table& t) {
@@ -181,7 +180,9 @@ void add_order(Table& t) {
   t["in_top_k"] = [](const Tensors& x, const Json& a) { return Tensors{in_top_k(x[0], x[1], a["k"])}; };
   t["searchsorted"] = [](const Tensors& x, const Json& a) { return Tensors{searchsorted(x[0], x[1], text(a, "side", "left"))}; };
   t["digitize"] = [](const Tensors& x, const Json& a) { return Tensors{digitize(x[0], a["bins"].get<std::vector<double>>())}; };
-  t["scatter"] = [](const Tensors& x, const Json& a) { return Tensors{scatter(x[0], x[1], Shape(std::span<const int64_t>(list<int64_t>(a["shape"]))))}; };
+  t["scatter"] = [](const Tensors& x, const Json& a) {
+    return Tensors{scatter(x[0], x[1], Shape(std::span<const int64_t>(list<int64_t>(a["shape"]))))};
+  };
   t["scatter_update"] = [](const Tensors& x, const Json& a) { return Tensors{scatter_update(x[0], x[1], x[2], text(a, "reduction", ""))}; };
   using Segment = Tensor (*)(Tensor, Tensor, std::optional<int64_t>, bool);
   const std::pair<const char*, Segment> segments[] = {
@@ -206,7 +207,8 @@ void add_linalg(Table& t) {
   t["lstsq"] = [](const Tensors& x, const Json&) { return Tensors{lstsq(x[0], x[1])}; };
   t["norm"] = [](const Tensors& x, const Json& a) {
     const bool keepdims = get(a, "keepdims", false);
-    if (has(a, "ord") && a["ord"].is_string()) return Tensors{norm(x[0], std::string_view(a["ord"].get_ref<const std::string&>()), axes(a), keepdims)};
+    if (has(a, "ord") && a["ord"].is_string())
+      return Tensors{norm(x[0], std::string_view(a["ord"].get_ref<const std::string&>()), axes(a), keepdims)};
     return Tensors{norm(x[0], maybe_number(a, "ord"), axes(a), keepdims)};
   };
 }
@@ -214,11 +216,12 @@ void add_linalg(Table& t) {
 void add_signal(Table& t) {
   using Pairs = Tensors (*)(Tensor, Tensor);
   const std::pair<const char*, Pairs> pairs[] = {{"fft", fft}, {"fft2", fft2}, {"ifft2", ifft2}};
-  for (auto& [name, f] : pairs)
-    t[name] = [f = f](const Tensors& x, const Json&) { return f(x[0], x[1]); };
+  for (auto& [name, f] : pairs) t[name] = [f = f](const Tensors& x, const Json&) { return f(x[0], x[1]); };
   t["rfft"] = [](const Tensors& x, const Json& a) { return rfft(x[0], maybe(a, "fft_length")); };
   t["irfft"] = [](const Tensors& x, const Json& a) { return Tensors{irfft(x[0], x[1], maybe(a, "fft_length"))}; };
-  t["extract_sequences"] = [](const Tensors& x, const Json& a) { return Tensors{extract_sequences(x[0], a["sequence_length"], a["sequence_stride"])}; };
+  t["extract_sequences"] = [](const Tensors& x, const Json& a) {
+    return Tensors{extract_sequences(x[0], a["sequence_length"], a["sequence_stride"])};
+  };
   t["stft"] = [](const Tensors& x, const Json& a) {
     return stft(x[0], a["sequence_length"], a["sequence_stride"], a["fft_length"], "hann", get(a, "center", true));
   };
@@ -228,7 +231,7 @@ void add_signal(Table& t) {
 }
 
 ImageBorders borders(const Json& a, const std::string& kind) {
-  return {maybe(a, ("top_" + kind).c_str()),    maybe(a, ("left_" + kind).c_str()), maybe(a, ("bottom_" + kind).c_str()),
+  return {maybe(a, ("top_" + kind).c_str()),   maybe(a, ("left_" + kind).c_str()), maybe(a, ("bottom_" + kind).c_str()),
           maybe(a, ("right_" + kind).c_str()), maybe(a, "target_height"),          maybe(a, "target_width")};
 }
 

@@ -21,8 +21,8 @@ TENURE_API Outputs cond(Tensor pred, const Branch& true_fn, const Branch& false_
 /// The branch at `index`, clamped to those there are. Keras: switch.
 TENURE_API Outputs switch_(Tensor index, const std::vector<Branch>& branches);
 /// Replaces loop_vars by body(loop_vars) as long as cond(loop_vars) holds, at most maximum_iterations times.
-TENURE_API Outputs while_loop(const std::function<Tensor(const Tensors&)>& cond, const std::function<Outputs(const Tensors&)>& body, Tensors loop_vars,
-                              std::optional<int64_t> maximum_iterations = {});
+TENURE_API Outputs while_loop(const std::function<Tensor(const Tensors&)>& cond, const std::function<Outputs(const Tensors&)>& body,
+                              Tensors loop_vars, std::optional<int64_t> maximum_iterations = {});
 /// val = body_fun(i, val) for i from lower to upper - 1; i is an int32 tensor.
 TENURE_API Tensor fori_loop(int64_t lower, int64_t upper, const std::function<Tensor(const Tensor&, const Tensor&)>& body_fun, Tensor init_val);
 

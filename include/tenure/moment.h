@@ -41,9 +41,9 @@ struct TENURE_API Chain {
 };
 /// Why a buffer is alive.
 struct TENURE_API Why {
-  uint64_t id = 0;     ///< birth number of the buffer (of the tensor, where it has no values)
-  std::string what;    ///< "buffer of 400 bytes, temporary, asked for by /exp"
-  size_t bytes = 0;    ///< 0 without values
+  uint64_t id = 0;   ///< birth number of the buffer (of the tensor, where it has no values)
+  std::string what;  ///< "buffer of 400 bytes, temporary, asked for by /exp"
+  size_t bytes = 0;  ///< 0 without values
   std::string account;
   Category category = Category::temporary;
   size_t unexplained = 0;     ///< owner references that nobody names; 0 unless there is a mistake

@@ -21,8 +21,8 @@ TENURE_API Tensor hsv_to_rgb(Tensor images, std::string_view data_format = "chan
 /// [a0, a1, a2, b0, b1, b2, c0, c1], one ([8]) or one an image ([batch, 8]). interpolation: bilinear or nearest; fill_mode: constant, nearest, wrap
 /// or reflect. Integer images are interpolated in float32 and cut off. The gradient is the function's own (TensorFlow's is an approximation by the
 /// inverse transform), by images and by transforms.
-TENURE_API Tensor affine_transform(Tensor images, Tensor transform, std::string_view interpolation = "bilinear", std::string_view fill_mode = "constant",
-                                   double fill_value = 0, std::string_view data_format = "channels_last");
+TENURE_API Tensor affine_transform(Tensor images, Tensor transform, std::string_view interpolation = "bilinear",
+                                   std::string_view fill_mode = "constant", double fill_value = 0, std::string_view data_format = "channels_last");
 /// affine_transform by the projection that takes four start_points to four end_points, (x, y) each: [4, 2], or [batch, 4, 2].
 TENURE_API Tensor perspective_transform(Tensor images, Tensor start_points, Tensor end_points, std::string_view interpolation = "bilinear",
                                         double fill_value = 0, std::string_view data_format = "channels_last");
@@ -40,11 +40,12 @@ TENURE_API Tensor crop_images(Tensor images, const ImageBorders& cropping, std::
 TENURE_API Tensor pad_images(Tensor images, const ImageBorders& padding, std::string_view data_format = "channels_last");
 /// Patches of size[0] x size[1] (or, for volumes, three sizes) pixels as channels, row by row: [batch, rows, columns, pixels * channels].
 /// Empty strides are the size. padding: valid or same.
-TENURE_API Tensor extract_patches(Tensor images, const std::vector<int64_t>& size, const std::vector<int64_t>& strides = {}, int64_t dilation_rate = 1,
-                                  std::string_view padding = "valid", std::string_view data_format = "channels_last");
+TENURE_API Tensor extract_patches(Tensor images, const std::vector<int64_t>& size, const std::vector<int64_t>& strides = {},
+                                  int64_t dilation_rate = 1, std::string_view padding = "valid", std::string_view data_format = "channels_last");
 /// Sobel's derivatives by rows and by columns: one more axis of 2 at the end. The border is reflected.
 TENURE_API Tensor sobel_edges(Tensor images, std::string_view data_format = "channels_last");
 /// A Gaussian filter with zeros around the image.
-TENURE_API Tensor gaussian_blur(Tensor images, Pair kernel_size = 3, double sigma_y = 1, double sigma_x = 1, std::string_view data_format = "channels_last");
+TENURE_API Tensor gaussian_blur(Tensor images, Pair kernel_size = 3, double sigma_y = 1, double sigma_x = 1,
+                                std::string_view data_format = "channels_last");
 
 }  // namespace tenure

@@ -13,9 +13,8 @@
 #include <tenure/error.h>
 #include <tenure/function.h>
 #include <tenure/initializers.h>
-#include <tenure/moment.h>
-#include <tenure/jacobian.h>
 #include <tenure/inspect.h>
+#include <tenure/jacobian.h>
 #include <tenure/layer.h>
 #include <tenure/layers.h>
 #include <tenure/loss_scale.h>
@@ -23,6 +22,7 @@
 #include <tenure/memory.h>
 #include <tenure/metrics.h>
 #include <tenure/model.h>
+#include <tenure/moment.h>
 #include <tenure/op.h>
 #include <tenure/ops.h>
 #include <tenure/ops_image.h>

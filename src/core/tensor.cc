@@ -51,10 +51,7 @@ void TensorBody::trace(memory::EdgeVisitor& v) const {
 
 std::string TensorBody::describe() const {
   const bool whole = concrete() && (spec_.dtype == DType::string ? offset_ == 0 : spec_.bytes() >= storage_->bytes());
-  const char* what = concrete()   ? (whole ? "tensor" : "view")
-                     : symbolic() ? "symbolic tensor"
-                     : traced()   ? "traced tensor"
-                                  : "spec";
+  const char* what = concrete() ? (whole ? "tensor" : "view") : symbolic() ? "symbolic tensor" : traced() ? "traced tensor" : "spec";
   return fmt::format("{} {}", what, spec_);
 }
 
@@ -135,8 +132,8 @@ void check_holdable(const Spec& spec) {
 
 Tensor make_tensor(const Spec& spec) {
   check(spec.shape.known(), Code::Shape, "tensor: values need known sizes, got {}", spec);
-  check(spec.dtype != DType::string, Code::DType, "tensor: strings {} cannot be made without their texts (they cannot be shuffled, gathered or computed)",
-        spec);
+  check(spec.dtype != DType::string, Code::DType,
+        "tensor: strings {} cannot be made without their texts (they cannot be shuffled, gathered or computed)", spec);
   check_holdable(spec);
   Storage* s = Storage::make(spec.bytes());
   s->retain(Counted::kOwner);
@@ -405,8 +402,8 @@ void assign_variable(VariableBody& v, Tensor value) {
 }
 
 Variable::Variable(Tensor initial, VariableOptions options) {
-  check(!initial.defined() || initial.dtype() != DType::string, Code::DType, "Variable {}: strings cannot be trained or written, got {}", options.name,
-        initial.spec());
+  check(!initial.defined() || initial.dtype() != DType::string, Code::DType, "Variable {}: strings cannot be trained or written, got {}",
+        options.name, initial.spec());
   check(initial.concrete(), Code::InvalidArgument, "Variable {}: expected an initial value, got {}", options.name,
         initial.defined() ? "a symbolic tensor" : "an empty handle");
   bool take = initial.body()->sole() && initial.spec().bytes() == initial.body()->storage()->bytes();

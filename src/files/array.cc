@@ -65,7 +65,8 @@ Array Array::of_texts(const Shape& shape, std::span<const std::string_view> valu
   size_t width = 1;
   for (std::string_view v : values) width = std::max(width, v.size());
   size_t all = 0;
-  check(!__builtin_mul_overflow(width, values.size(), &all), Code::OutOfMemory, "{}: {} strings of {} bytes are too many", name, values.size(), width);
+  check(!__builtin_mul_overflow(width, values.size(), &all), Code::OutOfMemory, "{}: {} strings of {} bytes are too many", name, values.size(),
+        width);
   return from(DType::string, shape, Bytes::make(all, std::move(name), [&](std::span<std::byte> out) {
                 std::fill(out.begin(), out.end(), std::byte{0});
                 for (size_t i = 0; i < values.size(); ++i)

@@ -265,7 +265,8 @@ Array read_npy(const Bytes& bytes) {
   header.parse();
   const Element element = element_of(header.descr, bytes.name());
   const Shape& shape = *header.shape;
-  check(element.stored > 0 || shape.elements() == 0, Code::Io, "{}: expected strings of some width for {}, got '{}'", bytes.name(), shape, header.descr);
+  check(element.stored > 0 || shape.elements() == 0, Code::Io, "{}: expected strings of some width for {}, got '{}'", bytes.name(), shape,
+        header.descr);
   const size_t expected = checked_bytes(shape, element.stored, bytes.name());
   check(bytes.size() - begin == expected, Code::Io, "{}: expected {} bytes of values for {}{}, got {}", bytes.name(), expected, header.descr, shape,
         bytes.size() - begin);

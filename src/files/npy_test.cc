@@ -86,9 +86,7 @@ TEST(Npy, StringsAreUtf8OfOneWidth) {
   const Array again = read_npy(Bytes::copy(written));
   EXPECT_EQ(again.spec(), a.spec());
   for (int64_t i = 0; i < 3; ++i) EXPECT_EQ(again.text(i), a.text(i));
-  const auto refused = [](const std::string& header, const std::string& values) {
-    expect_error(Code::Io, "", [&] { parse(header, values); });
-  };
+  const auto refused = [](const std::string& header, const std::string& values) { expect_error(Code::Io, "", [&] { parse(header, values); }); };
   refused("{'descr': '<U99999999999999', 'fortran_order': False, 'shape': (1,), }", "1234");
   refused("{'descr': '<U2', 'fortran_order': False, 'shape': (1,), }", "1234");
   refused("{'descr': '<U0', 'fortran_order': False, 'shape': (4,), }", "");

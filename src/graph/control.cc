@@ -26,13 +26,14 @@ class Pure final : public TraceRecorder {
 
   uint64_t id() const noexcept override { return traced_->id(); }
   void record(const Op& op, AttrRef attrs, std::span<Tensor> xs, std::span<const Spec> yspecs, std::span<Tensor> ys) override {
-    check(!(op.traits & stateful), Code::Unsupported, "{}: '{}' has an effect; where the condition is not known while tracing, branches must have none",
-          op_, op.name);
+    check(!(op.traits & stateful), Code::Unsupported,
+          "{}: '{}' has an effect; where the condition is not known while tracing, branches must have none", op_, op.name);
     traced_->record(op, attrs, xs, yspecs, ys);
   }
   Tensor read(VariableBody& v) override { return traced_->read(v); }
   void assign(VariableBody& v, Tensor) override {
-    fail(Code::Unsupported, "{}: Variable {} is assigned; where the condition is not known while tracing, branches must have no effects", op_, v.name());
+    fail(Code::Unsupported, "{}: Variable {} is assigned; where the condition is not known while tracing, branches must have no effects", op_,
+         v.name());
   }
   void created(VariableBody& v) override { traced_->created(v); }
 

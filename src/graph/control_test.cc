@@ -78,7 +78,10 @@ TEST(Control, WhileLoopsRunUntilTheirConditionFails) {
   EXPECT_EQ(values(tape.gradient(y, x)), (std::vector<float>{0.0625F, 0.0625F}));
   Function endless([&](const Tensors& a) { return Tensors{halve(a[0], {})}; });
   EXPECT_THROW(endless.call({x}), Error);
-  EXPECT_EQ(fori_loop(0, 5, [](const Tensor& i, const Tensor& s) { return add(s, i); }, Tensor(0)).item<int>(), 10);
+  EXPECT_EQ(fori_loop(
+                0, 5, [](const Tensor& i, const Tensor& s) { return add(s, i); }, Tensor(0))
+                .item<int>(),
+            10);
 }
 
 TEST(Control, ScanCarriesAndStacks) {

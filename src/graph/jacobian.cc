@@ -46,8 +46,8 @@ Tensor jacobian(GradientTape& tape, const Tensor& target, const Variable& source
 Tensor batch_jacobian(GradientTape& tape, const Tensor& target, const Tensor& source) {
   check_known("batch_jacobian", target), check_known("batch_jacobian", source);
   const Shape &ys = target.shape(), &xs = source.shape();
-  check(ys.rank() >= 1 && xs.rank() >= 1 && ys[0] == xs[0], Code::Shape, "batch_jacobian: expected as many rows of both, got {} and {}", target.spec(),
-        source.spec());
+  check(ys.rank() >= 1 && xs.rank() >= 1 && ys[0] == xs[0], Code::Shape, "batch_jacobian: expected as many rows of both, got {} and {}",
+        target.spec(), source.spec());
   const Shape row = ys.slice(1, ys.rank()), all = joined(ys, xs.slice(1, xs.rank()));
   const int64_t n = row.elements();
   Tensors columns;  // element i of every row at once

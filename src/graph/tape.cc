@@ -127,7 +127,8 @@ class TapeBody final : public Counted, public TapeRecorder, public memory::Lifec
     if (used_ && !options_.persistent) return {Standing::stuck, "gradient() was called, and it is not persistent", "drop the tape"};
     if (used_ && paused_) return {Standing::stuck, "it is stopped and gradient() was called; it is persistent", fix};
     if (used_) return {Standing::unknown, "gradient() was called; it is persistent and records on", fix};
-    if (paused_) return {Standing::unknown, "it is stopped and gradient() was not called", "drop the tape, or call gradient(), which frees its entries"};
+    if (paused_)
+      return {Standing::unknown, "it is stopped and gradient() was not called", "drop the tape, or call gradient(), which frees its entries"};
     return {Standing::expected, "it is recording"};
   }
   std::string describe() const override {

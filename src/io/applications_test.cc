@@ -69,7 +69,8 @@ TEST_P(Applications, AreWhatKerasBuilds) {
   std::map<std::string, nlohmann::json> places[2];
   for (const WeightGroup& g : weight_groups(body(m), false))
     for (size_t i = 0; i < g.items.size(); ++i)
-      places[0][fmt::format("{}/vars/{}", g.path, i)] = std::vector<int64_t>(g.items[i].variable->spec().shape.begin(), g.items[i].variable->spec().shape.end());
+      places[0][fmt::format("{}/vars/{}", g.path, i)] =
+          std::vector<int64_t>(g.items[i].variable->spec().shape.begin(), g.items[i].variable->spec().shape.end());
   for (const auto& w : json("weights")) places[1][w[0].get<std::string>()] = nlohmann::json(w[1]);
   EXPECT_EQ(places[0], places[1]);
 }

@@ -21,7 +21,8 @@ void convert_file(const std::string& from, const std::string& to) {
   check(model || weights, Code::InvalidArgument, "convert: expected a target that ends in .keras or .weights.h5, got '{}'", to);
   const io::ModelFile file(from);
   if (!file.source) {
-    check(!model, Code::Unsupported, "{}: these are weights without a model; a .keras file needs the layers: build the model, load_weights, save", from);
+    check(!model, Code::Unsupported, "{}: these are weights without a model; a .keras file needs the layers: build the model, load_weights, save",
+          from);
     check(file.kind == "weights", Code::Unsupported,
           "{}: {}, which are known by the names of the model's layers; build the model, load_weights, save_weights", from, file.kind);
     return copy_to(files::Bytes::map(from), to);

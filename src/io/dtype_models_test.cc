@@ -45,7 +45,8 @@ TEST_P(DtypeModels, GiveKerasOutputsAndGoOnTrainingAsInKeras) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, DtypeModels,
-                         testing::Combine(testing::Values("image", "text"), testing::Values("mixed_bfloat16", "mixed_float16", "float64", "bfloat16")),
+                         testing::Combine(testing::Values("image", "text"),
+                                          testing::Values("mixed_bfloat16", "mixed_float16", "float64", "bfloat16")),
                          [](const auto& info) { return std::string(std::get<0>(info.param)) + "_" + std::get<1>(info.param); });
 
 // Recurrence over images, wrappers whose kernel stands twice in the file, an embedding called in reverse, grouped attention.

@@ -45,7 +45,8 @@ std::string size_text(uint64_t bytes) {
 std::string settings_text(const ordered_json& config) {
   std::string text;
   for (const auto& [key, value] : config.items()) {
-    const bool plain = value.is_array() ? std::none_of(value.begin(), value.end(), [](const auto& v) { return v.is_structured(); }) : !value.is_object();
+    const bool plain =
+        value.is_array() ? std::none_of(value.begin(), value.end(), [](const auto& v) { return v.is_structured(); }) : !value.is_object();
     if (!plain || value.is_null() || key == "name" || (key == "trainable" && value == true) || (key == "dtype" && value == "float32")) continue;
     std::string one = value.is_string() ? value.get<std::string>() : value.dump();
     if (one.size() > 40) one = one.substr(0, 37) + "...";
@@ -63,8 +64,9 @@ void tree(const ordered_json& envelope, int depth, std::string& out) {
   if (!envelope.is_object() || !envelope.contains("config") || !envelope["config"].is_object()) return;
   const ordered_json& config = envelope["config"];
   std::string settings = config.contains("layers") ? "" : settings_text(config);
-  out += fmt::format("{}{} ({}){}{}\n", std::string(static_cast<size_t>(2 * depth + 2), ' '), text_at(config.contains("name") ? config : envelope, "name"),
-                     text_at(envelope, "class_name"), settings.empty() ? "" : "  ", settings);
+  out += fmt::format("{}{} ({}){}{}\n", std::string(static_cast<size_t>(2 * depth + 2), ' '),
+                     text_at(config.contains("name") ? config : envelope, "name"), text_at(envelope, "class_name"), settings.empty() ? "" : "  ",
+                     settings);
   if (depth > io::kMaxNesting) return;
   for (const char* inner : {"layer", "forward_layer", "backward_layer", "cell"})
     if (config.contains(inner)) tree(config[inner], depth + 1, out);
@@ -95,7 +97,8 @@ std::string FileReport::text() const {
   }
   size_t width = 5;
   for (const FileArray& a : arrays) width = std::max(width, a.path.size());
-  out += fmt::format("\n{} arrays, {} values{}\n", arrays.size(), values(), nonfinite() ? fmt::format(", {} of them NaN or infinite", nonfinite()) : "");
+  out +=
+      fmt::format("\n{} arrays, {} values{}\n", arrays.size(), values(), nonfinite() ? fmt::format(", {} of them NaN or infinite", nonfinite()) : "");
   for (const FileArray& a : arrays)
     out += fmt::format("  {:<{}}  {:<24} min {:<11.4g} max {:<11.4g} mean {:<11.4g}{} {}\n", a.path, width, to_string(a.spec), a.minimum, a.maximum,
                        a.mean, a.nonfinite ? fmt::format(" {} NAN OR INFINITE", a.nonfinite) : "", a.layer);
@@ -193,7 +196,8 @@ FileDifference compare_files(const std::string& first, const std::string& second
       d.values.push_back({path, largest});
     }
   });
-  std::stable_sort(d.values.begin(), d.values.end(), [](const FileDifference::Array& x, const FileDifference::Array& y) { return x.largest > y.largest; });
+  std::stable_sort(d.values.begin(), d.values.end(),
+                   [](const FileDifference::Array& x, const FileDifference::Array& y) { return x.largest > y.largest; });
   return d;
 }
 

@@ -223,8 +223,7 @@ KerasOp keras_op(const Node& node) {
   if (name == "slice") return box(node, attributes);
   if (name == "slice_axis") return axis_slice(node, attributes);
   if (name == "pad") return padding(attributes);
-  if (name == "slice_update")
-    return {"keras.src.ops.core", "SliceUpdate", Json::object(), Json::array({input(0), attributes["start"], input(1)})};
+  if (name == "slice_update") return {"keras.src.ops.core", "SliceUpdate", Json::object(), Json::array({input(0), attributes["start"], input(1)})};
   if (const Json value = attributes.value("value", Json()); name == "full_like" && (value == 0.0 || value == 1.0))
     return {"keras.src.ops.numpy", value == 1.0 ? "OnesLike" : "ZerosLike", Json::object(), Json::array({input(0)})};
   const auto* row = std::lower_bound(rows.begin(), rows.end(), name, [](const Row& r, const std::string& n) { return r.op < n; });

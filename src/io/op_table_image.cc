@@ -44,7 +44,7 @@ Tensors perspective_transform_op(Args a) {
 Tensors map_coordinates_op(Args a) {
   Tensor x = a.tensor(0, "inputs");
   Tensor at = a.value(1, "coordinates").is_array() && a.has_tensor_inside(1, "coordinates") ? stack(a.tensors(1, "coordinates"), 0)
-                                                                                             : a.tensor(1, "coordinates");
+                                                                                            : a.tensor(1, "coordinates");
   const auto order = static_cast<int>(a.integer(2, "order"));
   const std::string mode = a.text(3, "fill_mode", "constant");
   return {map_coordinates(std::move(x), std::move(at), order, mode, a.number(4, "fill_value", 0.0))};

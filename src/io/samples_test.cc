@@ -32,7 +32,10 @@ const std::vector<Sample>& samples() {
       {"k2_func_v3.keras"},
       {"k2_mha.h5"},
       {"k2_seq.h5"},
-      {"lambda_refuse.keras", {}, 0, {"1 thing", "'functional_12/lambda' (Lambda)", "Python code, which is never run", ".substitute = {{\"lambda\", layer}}"}},
+      {"lambda_refuse.keras",
+       {},
+       0,
+       {"1 thing", "'functional_12/lambda' (Lambda)", "Python code, which is never run", ".substitute = {{\"lambda\", layer}}"}},
       {"legacy_k3.h5"},
       {"lowprec.keras", {}, 2e-2},  // two layers round to 8 bits of mantissa on the way
       {"nested.keras"},

@@ -209,9 +209,24 @@ TEST(KerasLoadsOurs, AGraphBuiltInCpp) {
 TEST(KerasLoadsOurs, RarerOpsOfAGraphBuiltInCpp) {
   Tensor x = Input({.shape = {4, 4}, .name = "x"});
   Tensor positive = add(matmul(x, transpose(x, {0, 2, 1})), eye(4));
-  Tensors out{sort(x, 1), cumprod(x, 2), cumsum(x, 1), pad(x, {{0, 0}, {1, 2}, {0, 1}}, "constant", 1.5), roll(x, {1}, {2}), tril(x),
-              quantile(x, {0.25}, true, {2}), arctan2(x, positive), log2(positive + 4.0), trunc(multiply(x, 3.0)), fft(x, x)[0], rfft(x)[1],
-              solve(positive, x), qr(x)[1], svd(x, false, false)[0], det(positive), diagonal(x, 0, 1, 2), trace(x, 1, 1, 2)};
+  Tensors out{sort(x, 1),
+              cumprod(x, 2),
+              cumsum(x, 1),
+              pad(x, {{0, 0}, {1, 2}, {0, 1}}, "constant", 1.5),
+              roll(x, {1}, {2}),
+              tril(x),
+              quantile(x, {0.25}, true, {2}),
+              arctan2(x, positive),
+              log2(positive + 4.0),
+              trunc(multiply(x, 3.0)),
+              fft(x, x)[0],
+              rfft(x)[1],
+              solve(positive, x),
+              qr(x)[1],
+              svd(x, false, false)[0],
+              det(positive),
+              diagonal(x, 0, 1, 2),
+              trace(x, 1, 1, 2)};
   Model m(Functional{.inputs = {x}, .outputs = out, .name = "rarer"});
   keras_agrees(m, {random::normal({2, 4, 4}, SeedGenerator(3))}, "rarer");
 }

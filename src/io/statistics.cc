@@ -99,8 +99,8 @@ void warn_of_nonfinite(const LayerBody& model, const std::string& file) {
     }
   }
   if (all > 0)
-    memory::log(fmt::format("{}: {} value{} in {} weight{} {} NaN or infinite, first in {}", file, all, all == 1 ? "" : "s", weights, weights == 1 ? "" : "s",
-                    all == 1 ? "is" : "are", first));
+    memory::log(fmt::format("{}: {} value{} in {} weight{} {} NaN or infinite, first in {}", file, all, all == 1 ? "" : "s", weights,
+                            weights == 1 ? "" : "s", all == 1 ? "is" : "are", first));
 }
 
 }  // namespace tenure::io

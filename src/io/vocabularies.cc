@@ -9,9 +9,7 @@ namespace {
 
 constexpr const char* kIdf = "idf_weights";
 
-nn::Vocabularied* vocabulary_of(const WeightGroup& g) {
-  return g.layer && !g.again ? dynamic_cast<nn::Vocabularied*>(&g.layer->object()) : nullptr;
-}
+nn::Vocabularied* vocabulary_of(const WeightGroup& g) { return g.layer && !g.again ? dynamic_cast<nn::Vocabularied*>(&g.layer->object()) : nullptr; }
 
 std::vector<std::string> places(const WeightGroup& g) {
   if (g.layer->object().class_name() == "TextVectorization") return {g.path, g.path + "/_lookup_layer"};

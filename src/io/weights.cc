@@ -52,7 +52,7 @@ class Walk {
     const bool again = !seen_.insert(&l).second;
     if (again && (!in_container || groups.size() > kMostWithRepeats)) return;
     WeightGroup g{
-        path, l.name(), fmt::format("{} ({})", label.empty() ? l.name() : label, l.object().class_name()), {}, classes_.class_name.count(&l) > 0,
+        path,  l.name(), fmt::format("{} ({})", label.empty() ? l.name() : label, l.object().class_name()), {}, classes_.class_name.count(&l) > 0,
         again, &l};
     for (bool trainable : {true, false})
       for (const auto& w : l.own_weights())

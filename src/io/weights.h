@@ -28,7 +28,7 @@ struct WeightGroup {
   };
   std::vector<Item> items;
   bool callers = false;  ///< stands in for what the file says
-  bool again = false;  ///< of a layer that another group has already: Keras leaves it out when it writes and misses it when it reads
+  bool again = false;    ///< of a layer that another group has already: Keras leaves it out when it writes and misses it when it reads
   const LayerBody* layer = nullptr;
 };
 

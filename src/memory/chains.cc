@@ -117,7 +117,8 @@ std::vector<Chains::Found> Chains::search(uint32_t target, size_t most, std::vec
       else if (seen.emplace(from, 1).second) steps.push_back({from, static_cast<int64_t>(i), e}), depth.push_back(depth[i] + 1);
     }
   }
-  std::stable_sort(found.begin(), found.end(), [](const Found& a, const Found& b) { return a.rank != b.rank ? a.rank < b.rank : a.length < b.length; });
+  std::stable_sort(found.begin(), found.end(),
+                   [](const Found& a, const Found& b) { return a.rank != b.rank ? a.rank < b.rank : a.length < b.length; });
   if (found.size() > most) found.resize(most);
   return found;
 }
@@ -145,10 +146,12 @@ Chain Chains::chain(const Found& f, const std::vector<Step>& steps) const {
     c.links.back().label = g_.label(g_.references[f.named_edge]);
     objects.push_back(f.holder);
   } else if (root.unexplained) {
-    c.links.push_back({fmt::format("{} references that no owner names", root.unexplained), "unnamed", "", Standing::stuck, "a mistake in Tenure", false});
+    c.links.push_back(
+        {fmt::format("{} references that no owner names", root.unexplained), "unnamed", "", Standing::stuck, "a mistake in Tenure", false});
     objects.push_back(first);
   } else if (root.kind == Kind::tensor) {
-    c.links.push_back({fmt::format("{} handle{} of your own program", root.handles, root.handles == 1 ? "" : "s"), "handles", "", Standing::unknown, "", false});
+    c.links.push_back(
+        {fmt::format("{} handle{} of your own program", root.handles, root.handles == 1 ? "" : "s"), "handles", "", Standing::unknown, "", false});
     objects.push_back(first);
   }
   for (int64_t s = f.step; s >= 0; s = steps[static_cast<size_t>(s)].next) {

@@ -58,7 +58,8 @@ void Moment::export_heapsnapshot(const std::string& path) const {
       R"("trace_node_fields":["id","function_info_index","count","size","children"],"sample_fields":["timestamp_us","last_assigned_id"],)"
       R"("location_fields":["object_index","script_id","line","column"]}},"node_count":{},"edge_count":{},"trace_function_count":0}},)",
       g.objects.size() + 1, edge_count);
-  out += "\n\"nodes\":[" + nodes + "],\n\"edges\":[" + edges + "],\n\"trace_function_infos\":[],\"trace_tree\":[],\"samples\":[],\"locations\":[],\n\"strings\":[";
+  out += "\n\"nodes\":[" + nodes + "],\n\"edges\":[" + edges +
+         "],\n\"trace_function_infos\":[],\"trace_tree\":[],\"samples\":[],\"locations\":[],\n\"strings\":[";
   for (size_t i = 0; i < strings.list().size(); ++i) out += (i ? ",\n" : "") + json_text(strings.list()[i]);
   write_file("export_heapsnapshot", path, out + "]}\n");
 }
@@ -81,12 +82,15 @@ class Trace {
     add(fmt::format(R"({{"ph":"C","pid":1,"tid":1,"cat":"memory","name":"live bytes","ts":{},"args":{{{}}}}})", when(at), args));
   }
   void span(bool end, int64_t at, const BufferStamp& b, const std::string& path) {
-    add(fmt::format(R"({{"ph":"{}","pid":1,"tid":1,"cat":"buffer","id":"{}","name":{},"ts":{},"args":{{"bytes":{},"category":"{}"}}}})", end ? 'e' : 'b',
-                    b.birth, json_text(path), when(at), b.bytes, to_string(b.category)));
+    add(fmt::format(R"({{"ph":"{}","pid":1,"tid":1,"cat":"buffer","id":"{}","name":{},"ts":{},"args":{{"bytes":{},"category":"{}"}}}})",
+                    end ? 'e' : 'b', b.birth, json_text(path), when(at), b.bytes, to_string(b.category)));
   }
   void instant(const RecordedNote& n) {
     using detail::NoteKind;
-    const char* what = n.kind == NoteKind::mark ? "mark" : n.kind == NoteKind::refused ? "refused" : n.kind == NoteKind::reclaimed ? "reclaimed" : "limit";
+    const char* what = n.kind == NoteKind::mark        ? "mark"
+                       : n.kind == NoteKind::refused   ? "refused"
+                       : n.kind == NoteKind::reclaimed ? "reclaimed"
+                                                       : "limit";
     std::string name = n.kind == NoteKind::mark ? n.text : fmt::format("{}: {}", what, n.text);
     add(fmt::format(R"({{"ph":"i","s":"p","pid":1,"tid":1,"cat":"{}","name":{},"ts":{},"args":{{"bytes":{},"limit":{},"used":{}}}}})",
                     n.kind == NoteKind::mark ? "mark" : "budget", json_text(name), when(n.nanoseconds), n.bytes, n.limit, n.used));
@@ -148,7 +152,8 @@ void export_trace(const std::string& path, size_t from_bytes) {
     bool next_goes_on = e.released && i + 1 < r.events.size() && !r.events[i + 1].released && r.events[i + 1].buffer.birth == e.buffer.birth;
     if (!e.released && spans.emplace(e.buffer.birth, e.buffer).second) trace.span(false, e.nanoseconds, e.buffer, path_of_buffer(e.buffer));
     if (e.released && !next_goes_on)
-      if (auto it = spans.find(e.buffer.birth); it != spans.end()) trace.span(true, e.nanoseconds, it->second, path_of_buffer(it->second)), spans.erase(it);
+      if (auto it = spans.find(e.buffer.birth); it != spans.end())
+        trace.span(true, e.nanoseconds, it->second, path_of_buffer(it->second)), spans.erase(it);
   }
   for (; note < r.notes.size(); ++note) trace.instant(r.notes[note]);
   for (auto& [birth, b] : spans) trace.span(true, r.duration, b, path_of_buffer(b));

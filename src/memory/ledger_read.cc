@@ -48,7 +48,8 @@ std::string way_out(const std::string& who, const std::vector<Account>& rows, si
     for (const Account& a : rows)
       if (a.live_bytes >= lacking) least = &a;  // rows fall: the last one that suffices is the smallest
     if (least)
-      out = fmt::format("dropping what {} has ({} bytes; memory::explain() on one of its tensors names who holds it); or ", least->path, least->live_bytes);
+      out = fmt::format("dropping what {} has ({} bytes; memory::explain() on one of its tensors names who holds it); or ", least->path,
+                        least->live_bytes);
   }
   return out + fmt::format("a budget of {} bytes", enough);
 }

@@ -19,8 +19,8 @@ using nlohmann::ordered_json;
 using Object = ObjectGraph::Object;
 
 constexpr int kVersion = 1;
-constexpr const char* kObjectFields[] = {"id",      "kind", "category", "standing",    "bounded", "account", "name",
-                                         "reason",  "fix",  "handles",  "unexplained", "bytes",   "seen",    "elements"};
+constexpr const char* kObjectFields[] = {"id",     "kind", "category", "standing",    "bounded", "account", "name",
+                                         "reason", "fix",  "handles",  "unexplained", "bytes",   "seen",    "elements"};
 constexpr const char* kReferenceFields[] = {"from", "to", "label", "index", "named"};
 
 // Says which process a moment is of: birth numbers mean the same within one.
@@ -115,7 +115,8 @@ void read_graph(const std::string& path, const ordered_json& j, ObjectGraph& g) 
   auto small = [&](uint64_t below) { return static_cast<uint32_t>(objects.next(below)); };
   for (size_t i = 0; i < n; ++i) {
     Object o;
-    o.id = number(), o.kind = static_cast<Kind>(number(kinds)), o.category = static_cast<Category>(number(static_cast<uint64_t>(Category::cache) + 1));
+    o.id = number(), o.kind = static_cast<Kind>(number(kinds)),
+    o.category = static_cast<Category>(number(static_cast<uint64_t>(Category::cache) + 1));
     o.standing = static_cast<Standing>(number(3)), o.bounded = number(2) != 0;
     o.account = small(strings), o.name = small(strings), o.reason = small(strings), o.fix = small(strings);
     o.handles = small(uint64_t{1} << 32), o.unexplained = small(uint64_t{1} << 32);
@@ -259,13 +260,23 @@ std::string Moment::diff(const Moment& after) const {
 void write_snapshot(const std::string& path) { Moment::now().write(path); }
 
 std::string Why::json() const {
-  ordered_json j{{"version", 1},   {"id", id}, {"what", what}, {"bytes", bytes}, {"account", account}, {"category", to_string(category)},
+  ordered_json j{{"version", 1},
+                 {"id", id},
+                 {"what", what},
+                 {"bytes", bytes},
+                 {"account", account},
+                 {"category", to_string(category)},
                  {"unexplained", unexplained}};
   j["chains"] = ordered_json::array();
   for (const Chain& c : chains) {
     ordered_json links = ordered_json::array();
     for (const Link& l : c.links)
-      links.push_back({{"holder", l.holder}, {"kind", l.kind}, {"label", l.label}, {"standing", to_string(l.standing)}, {"reason", l.reason}, {"suspect", l.suspect}});
+      links.push_back({{"holder", l.holder},
+                       {"kind", l.kind},
+                       {"label", l.label},
+                       {"standing", to_string(l.standing)},
+                       {"reason", l.reason},
+                       {"suspect", l.suspect}});
     j["chains"].push_back({{"signature", c.signature}, {"retained", c.retained}, {"fix", c.fix}, {"links", links}});
   }
   return j.dump(1, ' ', false, ordered_json::error_handler_t::replace);

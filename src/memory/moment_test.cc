@@ -18,8 +18,7 @@ namespace {
 // A file that is gone with the test.
 class Temporary {
  public:
-  explicit Temporary(const char* name)
-      : path((std::filesystem::temp_directory_path() / (std::to_string(getpid()) + name)).string()) {}
+  explicit Temporary(const char* name) : path((std::filesystem::temp_directory_path() / (std::to_string(getpid()) + name)).string()) {}
   ~Temporary() {
     std::error_code ignored;
     std::filesystem::remove(path, ignored);

@@ -37,13 +37,13 @@ struct ObjectGraph {
     Kind kind = Kind::other;
     Category category = Category::temporary;
     Standing standing = Standing::unknown;
-    bool bounded = false;                    ///< a container below its bound
-    uint32_t account = 0, name = 0;          ///< strings; the name of a living object is asked for
-    uint32_t reason = 0, fix = 0;            ///< strings
-    uint32_t handles = 0, unexplained = 0;   ///< references of the program that no named holder tells of | owner references that nobody names
-    size_t bytes = 0;                        ///< of a buffer
-    size_t seen = 0, elements = 0;           ///< bytes and elements of a tensor's own values
-    const Counted* live = nullptr;           ///< while `walk` exists
+    bool bounded = false;                   ///< a container below its bound
+    uint32_t account = 0, name = 0;         ///< strings; the name of a living object is asked for
+    uint32_t reason = 0, fix = 0;           ///< strings
+    uint32_t handles = 0, unexplained = 0;  ///< references of the program that no named holder tells of | owner references that nobody names
+    size_t bytes = 0;                       ///< of a buffer
+    size_t seen = 0, elements = 0;          ///< bytes and elements of a tensor's own values
+    const Counted* live = nullptr;          ///< while `walk` exists
   };
   struct Reference {
     uint32_t to = 0, label = 0;  ///< label: a string
@@ -51,8 +51,8 @@ struct ObjectGraph {
     bool named = false;  ///< a named holder tells of a handle of the program
   };
 
-  std::shared_ptr<Walk> walk;  ///< of living objects: nothing is destroyed
-  Strings strings;             ///< 0 is ""
+  std::shared_ptr<Walk> walk;   ///< of living objects: nothing is destroyed
+  Strings strings;              ///< 0 is ""
   std::vector<Object> objects;  ///< by birth
   std::vector<uint32_t> start;  ///< references of i: start[i] … start[i + 1] - 1
   std::vector<Reference> references;
@@ -80,8 +80,8 @@ class Chains {
  private:
   struct Step {
     uint32_t at;
-    int64_t next;    // the step towards the target, -1 at it
-    uint32_t edge;   // the reference from `at` to it
+    int64_t next;   // the step towards the target, -1 at it
+    uint32_t edge;  // the reference from `at` to it
   };
   struct Found {
     int64_t step;

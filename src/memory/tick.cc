@@ -43,7 +43,11 @@ struct Card {
 class Point {
  public:
   Point(std::string name, int64_t iters, int64_t warmup)
-      : name_(std::move(name)), iters_(iters), warmup_(warmup), per_block_(std::max<int64_t>(1, iters / static_cast<int64_t>(kBlocks))), next_(iters) {}
+      : name_(std::move(name)),
+        iters_(iters),
+        warmup_(warmup),
+        per_block_(std::max<int64_t>(1, iters / static_cast<int64_t>(kBlocks))),
+        next_(iters) {}
 
   void tick() {
     if (warmup_ > 0) {
@@ -85,7 +89,8 @@ class Point {
     j["cards"] = ordered_json::array();
     for (const Card& c : cards_) {
       ordered_json links = ordered_json::array();
-      for (const Link& l : c.chain.links) links.push_back({{"holder", l.holder}, {"kind", l.kind}, {"label", l.label}, {"standing", to_string(l.standing)}});
+      for (const Link& l : c.chain.links)
+        links.push_back({{"holder", l.holder}, {"kind", l.kind}, {"label", l.label}, {"standing", to_string(l.standing)}});
       j["cards"].push_back({{"signature", c.chain.signature},
                             {"what", c.what},
                             {"per_tick", c.per_tick},
@@ -123,7 +128,8 @@ class Point {
     if (block == 2 * kBlocks) {
       for (auto& t : totals_) halve(t);
       for (auto& [id, seen] : accounts_) halve(seen.count), halve(seen.bytes);
-      std::erase_if(accounts_, [](auto& a) { return std::all_of(a.second.bytes.begin(), a.second.bytes.end(), [](const Range& r) { return r.high == 0; }); });
+      std::erase_if(accounts_,
+                    [](auto& a) { return std::all_of(a.second.bytes.begin(), a.second.bytes.end(), [](const Range& r) { return r.high == 0; }); });
       per_block_ *= 2, block = kBlocks;
     }
     size_t live[kinds];
@@ -208,7 +214,8 @@ class Point {
     std::stable_sort(out.begin(), out.end(), [](const Card& a, const Card& b) { return a.bytes_per_tick > b.bytes_per_tick; });
     std::vector<Card> merged;  // equal signatures are one leak
     for (Card& c : out) {
-      auto same = std::find_if(merged.begin(), merged.end(), [&](const Card& m) { return !c.chain.signature.empty() && m.chain.signature == c.chain.signature; });
+      auto same = std::find_if(merged.begin(), merged.end(),
+                               [&](const Card& m) { return !c.chain.signature.empty() && m.chain.signature == c.chain.signature; });
       if (same == merged.end() && merged.size() < kMostCards) merged.push_back(std::move(c));
       else if (same != merged.end()) same->per_tick += c.per_tick, same->bytes_per_tick += c.bytes_per_tick;
     }

@@ -29,8 +29,8 @@ Tensor images(const std::optional<Shape>& shape, bool include_top, const std::st
 
 /// What comes out where there is no classifier. Keras names the layers or leaves it to their class.
 Tensor pooled(Tensor x, const std::string& pooling, bool named, const std::string& net) {
-  check(pooling.empty() || pooling == "avg" || pooling == "max", Code::InvalidArgument, "{}: expected pooling \"avg\", \"max\" or \"\", got \"{}\"", net,
-        pooling);
+  check(pooling.empty() || pooling == "avg" || pooling == "max", Code::InvalidArgument, "{}: expected pooling \"avg\", \"max\" or \"\", got \"{}\"",
+        net, pooling);
   if (pooling == "avg") return GlobalAveragePooling2D{.name = named ? "avg_pool" : ""}(std::move(x));
   if (pooling == "max") return GlobalMaxPooling2D{.name = named ? "max_pool" : ""}(std::move(x));
   return x;
@@ -100,8 +100,7 @@ ResNet50::operator Model() const {
   x = MaxPooling2D{.pool_size = 3, .strides = 2, .name = "pool1_pool"}(x);
   int number = 2;
   for (const Stage& s : {Stage{64, 3, 1}, Stage{128, 4, 2}, Stage{256, 6, 2}, Stage{512, 3, 2}}) {
-    for (int64_t b = 1; b <= s.blocks; ++b)
-      x = residual(x, s.filters, b == 1 ? s.stride : 1, b == 1, fmt::format("conv{}_block{}", number, b));
+    for (int64_t b = 1; b <= s.blocks; ++b) x = residual(x, s.filters, b == 1 ? s.stride : 1, b == 1, fmt::format("conv{}_block{}", number, b));
     ++number;
   }
   if (!include_top) return Functional{{in}, {pooled(std::move(x), pooling, true, "ResNet50")}, name};
@@ -186,8 +185,13 @@ Tensor swish_norm(Tensor x, const std::string& norm, const std::string& activati
 }
 
 Tensor conv1(const Tensor& x, int64_t filters, const std::string& name, bool use_bias = false, ActivationFunction activation = {}) {
-  return Conv2D{.filters = filters, .kernel_size = 1, .padding = "same", .activation = std::move(activation), .use_bias = use_bias,
-                .kernel_initializer = fan_out(), .name = name}(x);
+  return Conv2D{.filters = filters,
+                .kernel_size = 1,
+                .padding = "same",
+                .activation = std::move(activation),
+                .use_bias = use_bias,
+                .kernel_initializer = fan_out(),
+                .name = name}(x);
 }
 
 /// A quarter of `narrow` channels says how much of each channel goes through.
@@ -200,11 +204,14 @@ Tensor squeeze_excite(const Tensor& x, int64_t narrow, const std::string& name) 
 
 Tensor efficient_block(const Tensor& in, const Stage& s, int64_t stride, double drop_rate, const std::string& name) {
   Tensor x = in;
-  if (s.expansion != 1)
-    x = swish_norm(conv1(x, s.expansion * channels(in), name + "expand_conv"), name + "expand_bn", name + "expand_activation");
+  if (s.expansion != 1) x = swish_norm(conv1(x, s.expansion * channels(in), name + "expand_conv"), name + "expand_bn", name + "expand_activation");
   if (stride == 2) x = ZeroPadding2D{.padding = half_padding(x, s.kernel), .name = name + "dwconv_pad"}(x);
-  x = DepthwiseConv2D{.kernel_size = s.kernel, .strides = stride, .padding = stride == 1 ? "same" : "valid", .use_bias = false,
-                      .depthwise_initializer = fan_out(), .name = name + "dwconv"}(x);
+  x = DepthwiseConv2D{.kernel_size = s.kernel,
+                      .strides = stride,
+                      .padding = stride == 1 ? "same" : "valid",
+                      .use_bias = false,
+                      .depthwise_initializer = fan_out(),
+                      .name = name + "dwconv"}(x);
   x = squeeze_excite(swish_norm(std::move(x), name + "bn", name + "activation"), channels(in), name);
   x = BatchNormalization{.axis = 3, .name = name + "project_bn"}(conv1(x, s.filters, name + "project_conv"));
   if (stride == 2 || channels(in) != s.filters) return x;
@@ -216,7 +223,8 @@ Tensor efficient_block(const Tensor& in, const Stage& s, int64_t stride, double 
 
 EfficientNetB0::operator Model() const {
   constexpr double drop_connect = 0.2, dropout = 0.2;
-  const Stage stages[] = {{16, 1, 1, 1, 3}, {24, 2, 2, 6, 3}, {40, 2, 2, 6, 5}, {80, 3, 2, 6, 3}, {112, 3, 1, 6, 5}, {192, 4, 2, 6, 5}, {320, 1, 1, 6, 3}};
+  const Stage stages[] = {{16, 1, 1, 1, 3},  {24, 2, 2, 6, 3},  {40, 2, 2, 6, 5}, {80, 3, 2, 6, 3},
+                          {112, 3, 1, 6, 5}, {192, 4, 2, 6, 5}, {320, 1, 1, 6, 3}};
   int64_t all = 0, number = 0;
   for (const Stage& s : stages) all += s.blocks;
   const Tensor in = images(input_shape, include_top, "EfficientNetB0");
@@ -235,7 +243,8 @@ EfficientNetB0::operator Model() const {
   if (!include_top) return Functional{{in}, {pooled(std::move(x), pooling, true, "EfficientNetB0")}, name};
   x = Dropout{.rate = dropout, .name = "top_dropout"}(GlobalAveragePooling2D{.name = "avg_pool"}(x));
   const Initializer kernel = initializers::VarianceScaling{.scale = 1.0 / 3.0, .mode = "fan_out", .distribution = "uniform"};
-  return Functional{{in}, {Dense{.units = classes, .activation = classifier_activation, .kernel_initializer = kernel, .name = "predictions"}(x)}, name};
+  return Functional{
+      {in}, {Dense{.units = classes, .activation = classifier_activation, .kernel_initializer = kernel, .name = "predictions"}(x)}, name};
 }
 
 // ---- ConvNeXtTiny -----------------------------------------------------------------------------------------------------------------------
@@ -267,14 +276,15 @@ ConvNeXtTiny::operator Model() const {
   }
   int stage = 0;
   for (const Stage& s : {Stage{96, 3}, Stage{192, 3}, Stage{384, 9}, Stage{768, 3}}) {
-    const Layer down = stage == 0
-                           ? Sequential({Conv2D{.filters = s.filters, .kernel_size = 4, .strides = 4, .name = name + "_stem_conv"},
-                                         layer_norm(name + "_stem_layernorm")},
-                                        name + "_stem")
-                           : Sequential({layer_norm(fmt::format("{}_downsampling_layernorm_{}", name, stage - 1)),
-                                         Conv2D{.filters = s.filters, .kernel_size = 2, .strides = 2,
-                                                .name = fmt::format("{}_downsampling_conv_{}", name, stage - 1)}},
-                                        fmt::format("{}_downsampling_block_{}", name, stage - 1));
+    const Layer down =
+        stage == 0
+            ? Sequential(
+                  {Conv2D{.filters = s.filters, .kernel_size = 4, .strides = 4, .name = name + "_stem_conv"}, layer_norm(name + "_stem_layernorm")},
+                  name + "_stem")
+            : Sequential(
+                  {layer_norm(fmt::format("{}_downsampling_layernorm_{}", name, stage - 1)),
+                   Conv2D{.filters = s.filters, .kernel_size = 2, .strides = 2, .name = fmt::format("{}_downsampling_conv_{}", name, stage - 1)}},
+                  fmt::format("{}_downsampling_block_{}", name, stage - 1));
     x = down(x);
     for (int64_t b = 0; b < s.blocks; ++b) x = next_block(x, fmt::format("{}_stage_{}_block_{}", name, stage, b));
     ++stage;

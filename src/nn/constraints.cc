@@ -222,7 +222,8 @@ DTypePolicy::DTypePolicy(std::string name) {
   bool split = name.starts_with(mixed);
   std::string type = split ? name.substr(mixed.size()) : name;
   bool known = type == "float16" || type == "bfloat16" || (!split && (type == "float32" || type == "float64" || type == "int32" || type == "int64"));
-  check(known, Code::Unsupported, "dtype policy: expected float32, float64, float16, bfloat16, mixed_float16, mixed_bfloat16, int32 or int64, got '{}'", name);
+  check(known, Code::Unsupported,
+        "dtype policy: expected float32, float64, float16, bfloat16, mixed_float16, mixed_bfloat16, int32 or int64, got '{}'", name);
   compute_ = dtype_from(type);
   variable_ = split ? float32 : compute_;
 }

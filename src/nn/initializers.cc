@@ -191,8 +191,8 @@ std::vector<double> window_of(const std::string& name, int64_t length, bool peri
     }
     return w;
   }
-  check(name == "bartlett" || name == "triang" || name == "cosine", Code::NotFound, "STFT: there is no window '{}'; there are: {}bartlett, triang, cosine",
-        name, known);
+  check(name == "bartlett" || name == "triang" || name == "cosine", Code::NotFound,
+        "STFT: there is no window '{}'; there are: {}bartlett, triang, cosine", name, known);
   for (size_t n = 0; n < w.size(); ++n) {
     const auto at = static_cast<double>(n);
     if (name == "cosine") w[n] = std::sin(std::numbers::pi * (at + 0.5) / static_cast<double>(whole));

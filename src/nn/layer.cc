@@ -8,9 +8,9 @@
 
 #include "nn/functional.h"
 #include "nn/layer_body.h"
-#include "nn/vocabulary.h"
 #include "nn/model_state.h"
 #include "nn/unfilled.h"
+#include "nn/vocabulary.h"
 
 namespace tenure {
 

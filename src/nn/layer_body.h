@@ -99,8 +99,8 @@ class LayerBody final : public Callee {
     memory::HeldOf<VariableBody> variable;
     Regularizer regularizer;
     Constraint constraint;
-    bool trainable;  ///< as the author made it
-    bool seed;       ///< state that is no weight: of a random generator, of a stateful layer
+    bool trainable;       ///< as the author made it
+    bool seed;            ///< state that is no weight: of a random generator, of a stateful layer
     bool shared = false;  ///< a sublayer's, which this layer has as its own too
   };
   struct OwnChild {

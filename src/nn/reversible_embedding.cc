@@ -41,7 +41,8 @@ class ReversibleEmbeddingLayer final : public LayerOf<ReversibleEmbedding> {
     return config.mask_zero ? with_mask(std::move(y), not_equal(std::move(x), 0)) : y;
   }
   Tensor scores(Tensor x) const {
-    check(x.rank() >= 1 && is_float(x.dtype()), Code::DType, "{}: expected vectors [..., {}] in reverse, got {}", name(), config.output_dim, x.spec());
+    check(x.rank() >= 1 && is_float(x.dtype()), Code::DType, "{}: expected vectors [..., {}] in reverse, got {}", name(), config.output_dim,
+          x.spec());
     Tensor kernel = config.tie_weights ? transpose(table_) : back_.value();
     if (reverse_dtype_) x = nn::as(std::move(x), *reverse_dtype_), kernel = nn::as(std::move(kernel), *reverse_dtype_);
     Tensor y = matmul(std::move(x), std::move(kernel));

@@ -27,7 +27,8 @@ class TextVectorizationLayer final : public LayerOf<TextVectorization>, public n
     check(!c.ragged, Code::Unsupported, "TextVectorization: ragged=True gives ragged tensors, which do not exist here");
     check(c.encoding == "utf-8", Code::Unsupported, "TextVectorization: expected encoding utf-8, got '{}'", c.encoding);
     config.output_mode = vocabulary_.rules().mode;
-    check(config.output_mode != "one_hot", Code::Unsupported, "TextVectorization: output_mode one_hot of texts of different lengths does not exist here");
+    check(config.output_mode != "one_hot", Code::Unsupported,
+          "TextVectorization: output_mode one_hot of texts of different lengths does not exist here");
     check(!c.output_sequence_length || config.output_mode == "int", Code::InvalidArgument,
           "TextVectorization: output_sequence_length goes with output_mode int, got {}", config.output_mode);
     if (c.standardize) {
@@ -60,7 +61,8 @@ class TextVectorizationLayer final : public LayerOf<TextVectorization>, public n
     const bool indices = config.output_mode == "int";
     if (indices && !config.output_sequence_length && !x.concrete()) {
       check(!x.symbolic(), Code::Unsupported,
-            "{}: the longest text decides about the output's size, so it runs eagerly only, not in a traced function; give output_sequence_length", name());
+            "{}: the longest text decides about the output's size, so it runs eagerly only, not in a traced function; give output_sequence_length",
+            name());
       return make_abstract({{x.shape()[0], -1}, int64});
     }
     ops::TextLookup how{rules_, ngrams_, indices || config.output_mode == "multi_hot" ? config.output_mode : "count", 0, vocabulary_.oov()};

@@ -31,9 +31,7 @@ void Unfilled::finish() {
   waiting_.clear();
 }
 
-Tensor Unfilled::value(const Initializer& initializer, const Spec& spec) {
-  return open ? make_tensor(spec) : initializer(spec.shape, spec.dtype);
-}
+Tensor Unfilled::value(const Initializer& initializer, const Spec& spec) { return open ? make_tensor(spec) : initializer(spec.shape, spec.dtype); }
 
 void Unfilled::note(VariableBody* weight, const Initializer& initializer) {
   if (open) open->waiting_.push_back({Variable(weight), initializer});

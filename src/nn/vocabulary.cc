@@ -38,8 +38,8 @@ namespace {
 int64_t number(const std::string& text, std::string_view where) {
   int64_t n = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
-  check(error == std::errc() && end == text.data() + text.size(), Code::InvalidArgument, "{}: expected whole numbers in the vocabulary, got '{}'", where,
-        text.substr(0, 40));
+  check(error == std::errc() && end == text.data() + text.size(), Code::InvalidArgument, "{}: expected whole numbers in the vocabulary, got '{}'",
+        where, text.substr(0, 40));
   return n;
 }
 
@@ -49,7 +49,8 @@ Vocabulary::Vocabulary(LayerBody& body, VocabularyRules rules, const char* where
   if (rules_.mode == "binary") rules_.mode = "multi_hot";
   if (rules_.mode == "tf-idf") rules_.mode = "tf_idf";
   check_mode(rules_.mode, "int, one_hot, multi_hot, count, tf_idf", where);
-  check(!rules_.max_tokens || *rules_.max_tokens > 1, Code::InvalidArgument, "{}: expected max_tokens > 1, got {}", where, rules_.max_tokens.value_or(0));
+  check(!rules_.max_tokens || *rules_.max_tokens > 1, Code::InvalidArgument, "{}: expected max_tokens > 1, got {}", where,
+        rules_.max_tokens.value_or(0));
   check(!rules_.pad || rules_.max_tokens, Code::InvalidArgument, "{}: pad_to_max_tokens needs max_tokens", where);
   check(rules_.oov_count >= 0, Code::InvalidArgument, "{}: expected num_oov_indices >= 0, got {}", where, rules_.oov_count);
   check(!rules_.invert || rules_.mode == "int", Code::InvalidArgument, "{}: invert goes with output_mode int, got {}", where, rules_.mode);
@@ -74,8 +75,10 @@ Tensor Vocabulary::idf() const { return body_.kept.size() > 2 ? body_.kept[2].te
 
 int64_t Vocabulary::depth() const {
   if (rules_.pad) return *rules_.max_tokens;
-  check(size().has_value(), Code::InvalidArgument, "{}: output_mode {} needs a vocabulary (vocabulary, adapt() or set_vocabulary()), or max_tokens with "
-        "pad_to_max_tokens", body_.name(), rules_.mode);
+  check(size().has_value(), Code::InvalidArgument,
+        "{}: output_mode {} needs a vocabulary (vocabulary, adapt() or set_vocabulary()), or max_tokens with "
+        "pad_to_max_tokens",
+        body_.name(), rules_.mode);
   return *size();
 }
 
@@ -127,8 +130,8 @@ void Vocabulary::set(const std::vector<std::string>& given, const std::vector<do
           "{}: the vocabulary has the special token '{}' among others; leave the special ones out, or put all of them first", where_, t);
   }
   const int64_t size = first() + static_cast<int64_t>(tokens.size());
-  check(!rules_.max_tokens || size <= *rules_.max_tokens, Code::InvalidArgument, "{}: a vocabulary of {} with the special tokens, max_tokens is {}", where_,
-        size, rules_.max_tokens.value_or(0));
+  check(!rules_.max_tokens || size <= *rules_.max_tokens, Code::InvalidArgument, "{}: a vocabulary of {} with the special tokens, max_tokens is {}",
+        where_, size, rules_.max_tokens.value_or(0));
   std::vector<float> weights(idf.begin(), idf.end());
   if (!weights.empty() && (!has_special || weights.size() == given.size())) weights = padded(std::move(weights), has_special ? 0 : first());
   keep(tokens, weights);
@@ -150,7 +153,8 @@ std::vector<std::string> Vocabulary::list(bool with_special) const {
 }
 
 Tensor Vocabulary::encode(Tensor x) const {
-  check(known() || (!x.concrete() && !x.symbolic()), Code::InvalidArgument, "{}: there is no vocabulary yet: give one, call adapt() or set_vocabulary()", body_.name());
+  check(known() || (!x.concrete() && !x.symbolic()), Code::InvalidArgument,
+        "{}: there is no vocabulary yet: give one, call adapt() or set_vocabulary()", body_.name());
   Tensor index = ops::lookup(std::move(x), keys(), indices(), oov());
   if (rules_.mode == "int") return index;
   Tensor y = encode_categories(std::move(index), rules_.mode == "tf_idf" ? "count" : rules_.mode, depth(), float32);

@@ -53,16 +53,15 @@ const Op bitwise_xor_op = {.name = "bitwise_xor",
                            .traits = elementwise | inplace | commutative,
                            .specimens = with_bools};
 /// By 64 and more, or by less than 0: 0.
-const Op left_shift_op = {.name = "left_shift",
-                          .infer = infer_whole<false>,
-                          .tile =
-                              [](const Tile& t) noexcept {
-                                bits_tile(t, [](int64_t a, int64_t b) {
-                                  return b < 0 || b > 63 ? int64_t{0} : static_cast<int64_t>(static_cast<uint64_t>(a) << b);
-                                });
-                              },
-                          .traits = elementwise | inplace,
-                          .specimens = shifts};
+const Op left_shift_op = {
+    .name = "left_shift",
+    .infer = infer_whole<false>,
+    .tile =
+        [](const Tile& t) noexcept {
+          bits_tile(t, [](int64_t a, int64_t b) { return b < 0 || b > 63 ? int64_t{0} : static_cast<int64_t>(static_cast<uint64_t>(a) << b); });
+        },
+    .traits = elementwise | inplace,
+    .specimens = shifts};
 /// Keeps the sign; by 64 and more as by 63.
 const Op right_shift_op = {.name = "right_shift",
                            .infer = infer_whole<false>,
@@ -82,7 +81,8 @@ const Op right_shift_op = {.name = "right_shift",
 const Op bitwise_not_op = {.name = "bitwise_not",
                            .infer =
                                [](Infer& c) {
-                                 check(is_integer(c.dtype(0)) || c.dtype(0) == bool_, Code::DType, "bitwise_not: expected integers or bool, got {}", c.x(0));
+                                 check(is_integer(c.dtype(0)) || c.dtype(0) == bool_, Code::DType, "bitwise_not: expected integers or bool, got {}",
+                                       c.x(0));
                                  c.output(c.x(0));
                                },
                            .tile =
@@ -133,7 +133,8 @@ Tensor gcd(Tensor x1, Tensor x2) { return whole(gcd_op, std::move(x1), std::move
 Tensor lcm(Tensor x1, Tensor x2) { return whole(lcm_op, std::move(x1), std::move(x2)); }
 
 void register_bits(Registry& r) {
-  for (const Op* op : {&bitwise_and_op, &bitwise_or_op, &bitwise_xor_op, &bitwise_not_op, &left_shift_op, &right_shift_op, &gcd_op, &lcm_op}) r.add(*op);
+  for (const Op* op : {&bitwise_and_op, &bitwise_or_op, &bitwise_xor_op, &bitwise_not_op, &left_shift_op, &right_shift_op, &gcd_op, &lcm_op})
+    r.add(*op);
 }
 
 }  // namespace tenure

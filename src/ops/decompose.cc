@@ -262,8 +262,8 @@ const Op qr_op = {
     .grad = [](const Grad& g) -> Tensors {
       const Tensor &q = g.y(0), &r = g.y(1);
       check(r.dim(-1) == r.dim(-2), Code::Unsupported,
-            "qr: the gradient needs as many columns of q as of the matrix, and no more columns than rows, got {} into {} and {}", g.xspec(0), q.spec(),
-            r.spec());
+            "qr: the gradient needs as many columns of q as of the matrix, and no more columns than rows, got {} into {} and {}", g.xspec(0),
+            q.spec(), r.spec());
       Tensor m;
       if (g.dy(1)) m = product_of(r, triu(g.dy(1)), false, true);
       if (g.dy(0)) {

@@ -56,7 +56,8 @@ const Op fft_op = {
       return transform(re, im, !g.attr<Direction>().inverse);
     },
     .attrs = attrs_of<Direction>,
-    .scratch = [](const Prep& p) { return static_cast<size_t>(kernels::fourier_scratch(p.x(0).shape.back(), p.threads())) * sizeof(std::complex<double>); },
+    .scratch =
+        [](const Prep& p) { return static_cast<size_t>(kernels::fourier_scratch(p.x(0).shape.back(), p.threads())) * sizeof(std::complex<double>); },
     .specimens = R"(f32[8], f32[8] | f64[3,7], f64[3,7] ; {"inverse": true} | f64[2,1,2,12], f64[2,1,2,12] | f32[0,4], f32[0,4] | f32[3,0], f32[3,0]
                   | f64[30], f64[30] | f64[2,1], f64[2,1] | f64[22], f64[22])",
 };
@@ -93,7 +94,8 @@ Tensor window_of(std::string_view op, std::string_view name, Tensor values, int6
     check(name == "hann" || name == "hamming", Code::InvalidArgument, "{}: expected window hann or hamming, got '{}'", op, name);
     const double low = name == "hann" ? 0.5 : 0.54;
     std::vector<double> v;
-    for (int64_t i = 0; i < n; ++i) v.push_back(low - (1 - low) * std::cos(2 * 3.14159265358979323846 * static_cast<double>(i) / static_cast<double>(n)));
+    for (int64_t i = 0; i < n; ++i)
+      v.push_back(low - (1 - low) * std::cos(2 * 3.14159265358979323846 * static_cast<double>(i) / static_cast<double>(n)));
     values = Tensor::from(v, {n});
   }
   check(values.rank() == 1 && values.dim(0) == n, Code::Shape, "{}: expected a window of {} values, got {}", op, n, values.spec());

@@ -87,7 +87,10 @@ struct Terms {
       place = cast(where(ok, std::move(place), 0.0), int32);
       Tensor share = !fractions[axis] ? Tensor() : upper ? fractions[axis] : subtract(1.0, fractions[axis]);
       add_all(floors, fractions, sizes, axis + 1, at ? add(multiply(at, static_cast<int>(sizes[axis])), place) : place,
-              inside ? logical_and(inside, ok) : ok, !share ? (w ? w : ones_like(floors[axis])) : w ? multiply(w, share) : share);
+              inside ? logical_and(inside, ok) : ok,
+              !share ? (w ? w : ones_like(floors[axis]))
+              : w    ? multiply(w, share)
+                     : share);
     }
   }
 };
@@ -174,8 +177,8 @@ Tensor affine_transform(Tensor images, Tensor transform, std::string_view interp
   in.need_size("affine_transform");
   const int64_t batch = in.x.shape()[0], h = in.height(), w = in.width();
   const Shape ts = transform.shape();
-  check((ts.rank() == 1 || ts.rank() == 2) && ts.back() == 8 && (ts.rank() == 1 || ts[0] == 1 || ts[0] < 0 || batch < 0 || ts[0] == batch), Code::Shape,
-        "affine_transform: expected a transform [8] or one an image, got {} for {}", transform.spec(), in.x.spec());
+  check((ts.rank() == 1 || ts.rank() == 2) && ts.back() == 8 && (ts.rank() == 1 || ts[0] == 1 || ts[0] < 0 || batch < 0 || ts[0] == batch),
+        Code::Shape, "affine_transform: expected a transform [8] or one an image, got {} for {}", transform.spec(), in.x.spec());
   check(h * w < (int64_t{1} << 31), Code::Shape, "affine_transform: an image of {} pixels is too large", h * w);
   if (ts.rank() == 1) transform = expand_dims(std::move(transform), 0);
   const Tensors t = split(cast(std::move(transform), working_type(in.x.dtype())), 8, 1);
@@ -269,7 +272,8 @@ std::pair<int64_t, int64_t> ends(std::string_view op, std::optional<int64_t> bef
   check(size >= 0 || !target, Code::Shape, "{}: the images' size must be known where a target is given", op);
   if (!before) before = sign * (*target - size) - *behind;
   if (!behind) behind = sign * (*target - size) - *before;
-  check(*before >= 0 && *behind >= 0, Code::InvalidArgument, "{}: borders of {} and {} around {} pixels are not possible", op, *before, *behind, size);
+  check(*before >= 0 && *behind >= 0, Code::InvalidArgument, "{}: borders of {} and {} around {} pixels are not possible", op, *before, *behind,
+        size);
   return {*before, *behind};
 }
 
@@ -300,7 +304,8 @@ Tensor extract_patches(Tensor images, const std::vector<int64_t>& size, const st
                        std::string_view padding, std::string_view data_format) {
   const int spatial = size.size() == 3 ? 3 : 2;
   check(!size.empty() && size.size() <= 3, Code::InvalidArgument, "extract_patches: expected one to three sizes, got {}", size.size());
-  check(images.rank() == spatial + 1 || images.rank() == spatial + 2, Code::Shape, "extract_patches: expected images or volumes, got {}", images.spec());
+  check(images.rank() == spatial + 1 || images.rank() == spatial + 2, Code::Shape, "extract_patches: expected images or volumes, got {}",
+        images.spec());
   const bool single = images.rank() == spatial + 1, first = data_format == "channels_first";
   if (single) images = expand_dims(std::move(images), 0);
   std::vector<int> last{0}, back{0, spatial + 1};

@@ -65,8 +65,8 @@ Tensor any_norm(Tensor x, Ord kind, double ord, const Axes& axis, bool keepdims)
     return power(sum(power(abs(std::move(x)), ord), axes, keepdims), 1 / ord);
   }
   if (kind == Ord::nuclear || std::fabs(ord) == 2) return singular_norm(std::move(x), axes[0], axes[1], kind, ord, keepdims);
-  check(std::isinf(ord) || std::fabs(ord) == 1, Code::InvalidArgument, "norm: expected ord 1, 2, infinity, their negatives, fro or nuc for matrices, got {}",
-        ord);
+  check(std::isinf(ord) || std::fabs(ord) == 1, Code::InvalidArgument,
+        "norm: expected ord 1, 2, infinity, their negatives, fro or nuc for matrices, got {}", ord);
   const bool by_rows = std::isinf(ord);
   Tensor sums = sum(abs(std::move(x)), {axes[by_rows ? 1 : 0]}, true);
   Tensor y = ord > 0 ? max(std::move(sums), {axes[by_rows ? 0 : 1]}, true) : min(std::move(sums), {axes[by_rows ? 0 : 1]}, true);
@@ -100,8 +100,8 @@ Tensor lstsq(Tensor a, Tensor b, std::optional<double> rcond) {
   promote_pair(a, b);
   a = widened(std::move(a));
   b = widened(std::move(b));
-  check(a.rank() == 2 && (b.rank() == 1 || b.rank() == 2), Code::Shape, "lstsq: expected a matrix and right sides [m] or [m, k], got {} and {}", a.spec(),
-        b.spec());
+  check(a.rank() == 2 && (b.rank() == 1 || b.rank() == 2), Code::Shape, "lstsq: expected a matrix and right sides [m] or [m, k], got {} and {}",
+        a.spec(), b.spec());
   const double eps = epsilon(a.dtype());
   const double share = !rcond ? eps * static_cast<double>(larger_side(a, "lstsq")) : *rcond < 0 ? eps : *rcond;
   const bool vector = b.rank() == 1;

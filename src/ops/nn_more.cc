@@ -41,9 +41,7 @@ Tensor hard_shrink(Tensor x, double threshold) { return where(greater(abs(x), th
 Tensor soft_shrink(Tensor x, double threshold) {
   return where(greater(x, threshold), subtract(x, threshold), where(less(x, -threshold), add(x, threshold), 0.0));
 }
-Tensor sparse_plus(Tensor x) {
-  return where(less_equal(x, -1.0), 0.0, where(less(x, 1.0), multiply(square(add(x, 1.0)), 0.25), x));
-}
+Tensor sparse_plus(Tensor x) { return where(less_equal(x, -1.0), 0.0, where(less(x, 1.0), multiply(square(add(x, 1.0)), 0.25), x)); }
 Tensor sparse_sigmoid(Tensor x) { return where(less_equal(x, -1.0), 0.0, where(greater_equal(x, 1.0), 1.0, multiply(add(x, 1.0), 0.5))); }
 Tensor squareplus(Tensor x, double b) { return multiply(add(x, sqrt(add(square(x), b))), 0.5); }
 Tensor threshold(Tensor x, double threshold, double default_value) { return where(greater(x, threshold), x, default_value); }
@@ -89,7 +87,8 @@ Tensor rms_normalization(Tensor x, Tensor scale, const Axes& axis, std::optional
 Tensor depth_to_space(Tensor x, int64_t block, std::string_view data_format) {
   x = to_last(std::move(x), data_format, "depth_to_space");
   const Shape s = x.shape();
-  check(block > 0 && s[3] % (block * block) == 0, Code::Shape, "depth_to_space: the channels of {} are no multiple of {} x {}", x.spec(), block, block);
+  check(block > 0 && s[3] % (block * block) == 0, Code::Shape, "depth_to_space: the channels of {} are no multiple of {} x {}", x.spec(), block,
+        block);
   const int64_t c = s[3] / (block * block);
   x = transpose(shaped(std::move(x), {s[0], s[1], s[2], block, block, c}, "depth_to_space"), {0, 1, 3, 2, 4, 5});
   return from_last(reshape(std::move(x), {s[0], s[1] * block, s[2] * block, c}), data_format);
@@ -166,8 +165,7 @@ Tensor multi_hot(Tensor x, int64_t num_classes, int axis, DType dtype) {
 
 Tensor dot_product_attention(Tensor query, Tensor key, Tensor value, Tensor bias, Tensor mask, std::optional<double> scale, bool is_causal) {
   const Tensor* all[] = {&query, &key, &value};
-  for (const Tensor* t : all)
-    check(t->rank() == 4, Code::Shape, "dot_product_attention: expected [batch, steps, heads, size], got {}", t->spec());
+  for (const Tensor* t : all) check(t->rank() == 4, Code::Shape, "dot_product_attention: expected [batch, steps, heads, size], got {}", t->spec());
   const DType type = promote(promote(query.dtype(), key.dtype()), value.dtype());
   const int64_t heads = query.dim(2), own = key.dim(2), size = key.dim(3);
   check(size > 0, Code::Shape, "dot_product_attention: the heads' size must be known, got {}", key.spec());

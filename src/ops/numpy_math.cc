@@ -131,8 +131,8 @@ Tensor cumprod(Tensor x, int axis) {
 }
 
 Tensor tensordot(Tensor x1, Tensor x2, const Axes& axes1, const Axes& axes2) {
-  check(axes1.size() == axes2.size(), Code::InvalidArgument, "tensordot: expected as many axes of the one as of the other, got {} and {}", axes1.size(),
-        axes2.size());
+  check(axes1.size() == axes2.size(), Code::InvalidArgument, "tensordot: expected as many axes of the one as of the other, got {} and {}",
+        axes1.size(), axes2.size());
   const Shape a = x1.shape(), b = x2.shape();
   Axes first, second, order1, order2;
   for (int i : axes1) first.push_back(normalize_axis(i, a.rank()));

@@ -149,7 +149,9 @@ Tensor nanvar(Tensor x, const Axes& axis, bool keepdims) {
   return divide(nansum(square(off), axes, keepdims), count(x, axes, keepdims));
 }
 Tensor nanstd(Tensor x, const Axes& axis, bool keepdims) { return sqrt(nanvar(std::move(x), axis, keepdims)); }
-Tensor nanmedian(Tensor x, const Axes& axis, bool keepdims) { return quantiles("nanmedian", std::move(x), {0.5}, true, axis, "linear", keepdims, true); }
+Tensor nanmedian(Tensor x, const Axes& axis, bool keepdims) {
+  return quantiles("nanmedian", std::move(x), {0.5}, true, axis, "linear", keepdims, true);
+}
 Tensor nanquantile(Tensor x, const std::vector<double>& q, bool one, const Axes& axis, std::string_view method, bool keepdims) {
   return quantiles("nanquantile", std::move(x), q, one, axis, method, keepdims, true);
 }

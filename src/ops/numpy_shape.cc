@@ -24,7 +24,8 @@ Tensors raised(const Tensors& xs, int rank) {
 // Numbers of the elements of diagonal `offset` in a flattened rows x columns matrix.
 std::vector<int32_t> diagonal_places(int64_t rows, int64_t columns, int64_t offset) {
   std::vector<int32_t> places;
-  for (int64_t i = std::max<int64_t>(0, -offset); i < rows && i + offset < columns; ++i) places.push_back(static_cast<int32_t>(i * columns + i + offset));
+  for (int64_t i = std::max<int64_t>(0, -offset); i < rows && i + offset < columns; ++i)
+    places.push_back(static_cast<int32_t>(i * columns + i + offset));
   return places;
 }
 
@@ -229,8 +230,8 @@ Tensor geomspace(Tensor start, Tensor stop, int64_t num, bool endpoint, std::opt
 }
 
 Tensor select(const Tensors& condlist, const Tensors& choicelist, Tensor default_value) {
-  check(condlist.size() == choicelist.size() && !condlist.empty(), Code::InvalidArgument, "select: expected a choice for each condition, got {} and {}",
-        choicelist.size(), condlist.size());
+  check(condlist.size() == choicelist.size() && !condlist.empty(), Code::InvalidArgument,
+        "select: expected a choice for each condition, got {} and {}", choicelist.size(), condlist.size());
   Tensor y = std::move(default_value);
   for (size_t i = condlist.size(); i-- > 0;) y = where(condlist[i], choicelist[i], std::move(y));
   return y;
@@ -256,7 +257,8 @@ Tensors unravel_index(Tensor indices, const Shape& shape) {
 Tensor strided_slice(Tensor x, const std::vector<int64_t>& begin, const std::vector<int64_t>& end, const std::vector<int64_t>& strides) {
   constexpr int64_t low = std::numeric_limits<int64_t>::min(), high = std::numeric_limits<int64_t>::max();
   check(begin.size() == end.size() && begin.size() == strides.size() && static_cast<int>(begin.size()) <= x.rank(), Code::InvalidArgument,
-        "strided_slice: expected as many begins, ends and strides, at most {}, got {}, {} and {}", x.rank(), begin.size(), end.size(), strides.size());
+        "strided_slice: expected as many begins, ends and strides, at most {}, got {}, {} and {}", x.rank(), begin.size(), end.size(),
+        strides.size());
   for (size_t i = 0; i < begin.size(); ++i) {
     const auto axis = static_cast<int>(i);
     const int64_t b = begin[i], e = end[i], step = strides[i], n = x.shape()[axis];

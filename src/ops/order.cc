@@ -145,7 +145,8 @@ const Op searchsorted_op = {
         const bool right = r.attr<Side>().right;
         parallel_for(r.x(1).shape.elements(), 4096, [&](int64_t begin, int64_t end) {
           for (int64_t i = begin; i < end; ++i)
-            r.out<int32_t>()[i] = static_cast<int32_t>((right ? std::upper_bound(from, to, v[i], before<T>) : std::lower_bound(from, to, v[i], before<T>)) - from);
+            r.out<int32_t>()[i] =
+                static_cast<int32_t>((right ? std::upper_bound(from, to, v[i], before<T>) : std::lower_bound(from, to, v[i], before<T>)) - from);
         });
       });
       return {};
@@ -189,8 +190,8 @@ Tensor argpartition(Tensor x, int64_t kth, int axis) {
 }
 
 Tensor in_top_k(Tensor targets, Tensor predictions, int64_t k) {
-  check(predictions.rank() == 2 && targets.rank() == 1, Code::Shape, "in_top_k: expected targets [batch] and predictions [batch, classes], got {} and {}",
-        targets.spec(), predictions.spec());
+  check(predictions.rank() == 2 && targets.rank() == 1, Code::Shape,
+        "in_top_k: expected targets [batch] and predictions [batch, classes], got {} and {}", targets.spec(), predictions.spec());
   const int64_t classes = predictions.dim(1);
   check(classes > 0, Code::Shape, "in_top_k: the number of classes must be known, got {}", predictions.spec());
   targets = cast(std::move(targets), int32);
@@ -219,7 +220,8 @@ Tensor digitize(Tensor x, const std::vector<double>& bins) {
 }
 
 Tensor bincount(Tensor x, Tensor weights, int64_t minlength) {
-  check(x.concrete(), Code::Unsupported, "bincount: the result's size depends on values, so it runs eagerly only, not on symbols or in a traced function");
+  check(x.concrete(), Code::Unsupported,
+        "bincount: the result's size depends on values, so it runs eagerly only, not on symbols or in a traced function");
   check(is_integer(x.dtype()) && (x.rank() == 1 || x.rank() == 2), Code::InvalidArgument, "bincount: expected a vector or rows of integers, got {}",
         x.spec());
   x = cast(std::move(x), int32);
@@ -227,14 +229,16 @@ Tensor bincount(Tensor x, Tensor weights, int64_t minlength) {
   check(!any || min(x).item<int>() >= 0, Code::InvalidArgument, "bincount: expected no number below 0, got {}", any ? min(x).item<int>() : 0);
   const int64_t n = std::max<int64_t>(minlength, any ? max(x).item<int>() + 1 : 0), rows = x.rank() == 2 ? x.shape()[0] : 1;
   if (!weights) weights = ones_like(x);
-  if (x.rank() == 2) x = add(std::move(x), reshape(arange(0, static_cast<double>(rows * n), static_cast<double>(std::max<int64_t>(1, n)), int32), {rows, 1}));
+  if (x.rank() == 2)
+    x = add(std::move(x), reshape(arange(0, static_cast<double>(rows * n), static_cast<double>(std::max<int64_t>(1, n)), int32), {rows, 1}));
   const bool matrix = x.rank() == 2;
   Tensor y = scatter_add(reshape(std::move(x), {-1}), reshape(std::move(weights), {-1}), {rows * n});
   return matrix ? reshape(std::move(y), {rows, n}) : y;
 }
 
 Tensors nonzero(const Tensor& x) {
-  check(x.concrete(), Code::Unsupported, "nonzero: the result's size depends on values, so it runs eagerly only, not on symbols or in a traced function");
+  check(x.concrete(), Code::Unsupported,
+        "nonzero: the result's size depends on values, so it runs eagerly only, not on symbols or in a traced function");
   std::vector<std::vector<int32_t>> found(static_cast<size_t>(x.rank()));
   for (int64_t i = 0, n = x.size(); i < n; ++i) {
     if (x.at(i) == 0) continue;

@@ -27,8 +27,8 @@ Windows windows_of(const std::vector<int64_t>& spatial, const Patches& p, const 
     w.counts.push_back(spatial[i] < reach ? 0 : (spatial[i] - reach) / strides[i] + 1);
     windows *= w.counts[i], w.pixels *= size[i], elements *= spatial[i];
   }
-  check(elements < (int64_t{1} << 31) && windows * w.pixels < (int64_t{1} << 31), Code::Shape, "{}: {} windows of {} elements are too many", op, windows,
-        w.pixels);
+  check(elements < (int64_t{1} << 31) && windows * w.pixels < (int64_t{1} << 31), Code::Shape, "{}: {} windows of {} elements are too many", op,
+        windows, w.pixels);
   w.places.reserve(static_cast<size_t>(windows * w.pixels));
   for (int64_t window = 0; window < windows; ++window)
     for (int64_t pixel = 0; pixel < w.pixels; ++pixel) {

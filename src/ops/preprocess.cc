@@ -107,7 +107,8 @@ const Op count_op = {
       return r.x(0).dtype == int64 ? with(Type<int64_t>{}) : with(Type<int32_t>{});
     },
     .attrs = attrs_of<CountAttrs>,
-    .specimens = R"(i32[5]{0..4} ; {"depth": 4} | i64[3,17]{-1..9} ; {"axis": 1, "depth": 7, "binary": true} | i32[2,3,2,3]{0..3} ; {"axis": 1, "depth": 4}
+    .specimens =
+        R"(i32[5]{0..4} ; {"depth": 4} | i64[3,17]{-1..9} ; {"axis": 1, "depth": 7, "binary": true} | i32[2,3,2,3]{0..3} ; {"axis": 1, "depth": 4}
                   | i32[2,3]{0..3}, f32[2,3] ; {"axis": 1, "depth": 4} | i32[0,3] ; {"axis": 1, "depth": 4, "dtype": "float64"}
                   | i64[2,0] ; {"axis": 1, "depth": 3, "dtype": "int64"})",
 };

@@ -27,12 +27,11 @@ Registry::Registry() = default;
 Registry& Registry::global() {
   static Registry* const table = [] {
     auto* r = new Registry;  // NOLINT: never destroyed
-    for (auto family :
-         {register_making,     register_arithmetic, register_math,  register_compare, register_activation,    register_reduce,   register_scan,
-          register_statistics, register_softmax,    register_shape, register_index,   register_linalg,        register_convolve, register_pool,
-          register_norm,       register_losses,     register_image, register_random,  register_recurrent_ops, register_einsum,   register_sample,
-          register_special,    register_bits,       register_order, register_scatter, register_decompose,     register_fourier,
-          register_preprocess, register_text})
+    for (auto family : {register_making,        register_arithmetic, register_math,    register_compare,    register_activation, register_reduce,
+                        register_scan,          register_statistics, register_softmax, register_shape,      register_index,      register_linalg,
+                        register_convolve,      register_pool,       register_norm,    register_losses,     register_image,      register_random,
+                        register_recurrent_ops, register_einsum,     register_sample,  register_special,    register_bits,       register_order,
+                        register_scatter,       register_decompose,  register_fourier, register_preprocess, register_text})
       family(*r);
     return r;
   }();

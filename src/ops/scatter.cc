@@ -97,7 +97,8 @@ const Op scatter_rows_op = {
                 "scatter_rows: expected float32, float64 or integers of one dtype, got {} and {}", c.x(0), c.x(2));
           bool fits = x.rank() >= 1 && index.rank() == 1 && u.rank() == x.rank() && (u[0] == index[0] || u[0] < 0 || index[0] < 0);
           for (int i = 1; fits && i < x.rank(); ++i) fits = u[i] == x[i] || u[i] < 0 || x[i] < 0;
-          check(fits, Code::Shape, "scatter_rows: expected a vector of indices and as many rows as updates of {}, got {} and {}", c.x(0), c.x(1), c.x(2));
+          check(fits, Code::Shape, "scatter_rows: expected a vector of indices and as many rows as updates of {}, got {} and {}", c.x(0), c.x(1),
+                c.x(2));
           c.output(c.x(0));
         },
     .run = [](const Run& r) noexcept -> Status {
@@ -111,7 +112,8 @@ const Op scatter_rows_op = {
     .saves = saves_inputs(0, 1) | saves_input(2) | saves_output(),
     .traits = inplace,
     .attrs = attrs_of<Joined>,
-    .specimens = R"(f32[5,3], i32[2]{0..4}, f32[2,3] | f64[4], i64[6]{-4..3}, f64[6] | f32[5,3]{0.5..2}, i32[4]{0..4}, f32[4,3]{0.5..2} ; {"mode": "mul"}
+    .specimens =
+        R"(f32[5,3], i32[2]{0..4}, f32[2,3] | f64[4], i64[6]{-4..3}, f64[6] | f32[5,3]{0.5..2}, i32[4]{0..4}, f32[4,3]{0.5..2} ; {"mode": "mul"}
                   | f64[3,2,1,2], i32[4]{0..2}, f64[4,2,1,2] ; {"mode": "max"} | f32[5,3], i32[4]{0..4}, f32[4,3] ; {"mode": "min"}
                   | f32[3,0], i32[2]{0..2}, f32[2,0] | f32[3], i32[0], f32[0] | i32[5], i32[3]{0..4}, i32[3] ; {"mode": "max"})",
 };

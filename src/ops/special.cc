@@ -123,7 +123,8 @@ double inverse_erf(double x) noexcept {
   } else {
     w = std::sqrt(w) - 3;
     p = -0.000200214257;
-    for (double c : {0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773, -0.0076224613, 0.00943887047, 1.00167406, 2.83297682}) p = p * w + c;
+    for (double c : {0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773, -0.0076224613, 0.00943887047, 1.00167406, 2.83297682})
+      p = p * w + c;
   }
   double y = p * x;
   for (int i = 0; i < 2; ++i) {
@@ -209,8 +210,9 @@ const Op arctan2_op = {
     },
     .saves = saves_inputs(0, 1),
     .traits = elementwise | inplace,
-    .specimens = "f32[2,3]{0.2..4}, f32[2,3] | f32[4,5], f32[5]{0.2..4} | f32[2,1,5], f32[4,1]{0.5..2} | f32[0,3], f32[3] | f32[1003]{0.2..4}, f32[1]"
-                 " | f32[2,3,1,2]{0.5..1}, f32[3,4,1] | f64[3,2], f64[2]{0.5..1} | bf16[5], bf16[5]{1..2} | f16[300]{1..2}, f16[1]",
+    .specimens =
+        "f32[2,3]{0.2..4}, f32[2,3] | f32[4,5], f32[5]{0.2..4} | f32[2,1,5], f32[4,1]{0.5..2} | f32[0,3], f32[3] | f32[1003]{0.2..4}, f32[1]"
+        " | f32[2,3,1,2]{0.5..1}, f32[3,4,1] | f64[3,2], f64[2]{0.5..1} | bf16[5], bf16[5]{1..2} | f16[300]{1..2}, f16[1]",
 };
 
 /// The next number from a towards b.
@@ -269,8 +271,8 @@ Tensor nextafter(Tensor x1, Tensor x2) { return of_floats(nextafter_op, std::mov
 Tensor signbit(Tensor x) { return is_float(x.dtype()) ? apply(signbit_op, std::move(x)) : less(std::move(x), 0); }
 
 void register_special(Registry& r) {
-  for (const Op* op : {&arcsinh_op, &arccosh_op, &arctanh_op, &exp2_op, &log2_op, &log10_op, &cbrt_op, &trunc_op, &erfc_op, &erfinv_op, &i0_op, &i1_op,
-                       &arctan2_op, &nextafter_op, &signbit_op})
+  for (const Op* op : {&arcsinh_op, &arccosh_op, &arctanh_op, &exp2_op, &log2_op, &log10_op, &cbrt_op, &trunc_op, &erfc_op, &erfinv_op, &i0_op,
+                       &i1_op, &arctan2_op, &nextafter_op, &signbit_op})
     r.add(*op);
 }
 

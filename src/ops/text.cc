@@ -99,7 +99,8 @@ const Op cross_op = {
       for (int64_t i = 0, n = r.y().shape.elements(); i < n; ++i) {
         uint64_t h = key;
         for (int k = 0; k < r.inputs(); ++k)
-          h = joined_fingerprint(h, r.x(k).dtype == DType::string ? fingerprint64(texts::at(r.in(k), i)) : static_cast<uint64_t>(r.in<int64_t>(k)[i]));
+          h = joined_fingerprint(h,
+                                 r.x(k).dtype == DType::string ? fingerprint64(texts::at(r.in(k), i)) : static_cast<uint64_t>(r.in<int64_t>(k)[i]));
         y[i] = static_cast<int64_t>(h % static_cast<uint64_t>(r.attr<CrossAttrs>().bins));
       }
       return {};
@@ -156,8 +157,9 @@ const Op lookup_op = {
         const bool text = r.x(0).dtype == DType::string;
         const std::string_view s = text ? texts::at(r.in(0), i) : std::string_view();
         const int64_t number = text ? 0 : r.in<int64_t>(0)[i];
-        const int64_t* value = text ? found(r, 1, [&](int64_t k) { return s.compare(texts::at(r.in(1), k)); })
-                                    : found(r, 1, [&](int64_t k) { return number < r.in<int64_t>(1)[k] ? -1 : number > r.in<int64_t>(1)[k] ? 1 : 0; });
+        const int64_t* value = text ? found(r, 1, [&](int64_t k) { return s.compare(texts::at(r.in(1), k)); }) : found(r, 1, [&](int64_t k) {
+          return number < r.in<int64_t>(1)[k] ? -1 : number > r.in<int64_t>(1)[k] ? 1 : 0;
+        });
         if (value) {
           y[i] = *value;
         } else if (a.count == 0) {
@@ -201,7 +203,8 @@ void check_rows(const Spec& x, const TextRules& rules) {
 
 // f(reader, width) for every token and n-gram of a row; stops where f says false.
 template <class At, class F>
-void for_tokens(const TextRules& rules, const std::vector<int64_t>& ngrams, int64_t texts, At at, F f) noexcept(noexcept(f(std::declval<TokenReader<At>&>(), 1))) {
+void for_tokens(const TextRules& rules, const std::vector<int64_t>& ngrams, int64_t texts, At at,
+                F f) noexcept(noexcept(f(std::declval<TokenReader<At>&>(), 1))) {
   static constexpr int64_t alone[] = {1};
   const std::span<const int64_t> widths = ngrams.empty() ? std::span<const int64_t>(alone) : std::span<const int64_t>(ngrams);
   for (int64_t width : widths)
@@ -229,19 +232,20 @@ const Op text_op = {
       parallel_for(rows, 16, [&, per_row = texts](int64_t begin, int64_t end) {
         for (int64_t row = begin; row < end; ++row) {
           int64_t at = 0;
-          for_tokens(a.rules, a.ngrams, per_row, [&](int64_t k) noexcept { return texts::at(r.in(0), row * per_row + k); },
-                     [&](const auto& reader, int64_t width) noexcept {
-                       const int64_t* value = found(r, 1, [&](int64_t k) { return reader.compare(width, texts::at(r.in(1), k)); });
-                       const int64_t index = value ? *value : a.oov.start;
-                       if (a.mode == "int") {
-                         if (at >= a.size) return false;
-                         r.out<int64_t>()[row * a.size + at++] = index;
-                       } else if (index >= 0 && index < a.size) {
-                         float& to = r.out<float>()[row * a.size + index];
-                         to = a.mode == "count" ? to + 1 : 1;
-                       }
-                       return true;
-                     });
+          for_tokens(
+              a.rules, a.ngrams, per_row, [&](int64_t k) noexcept { return texts::at(r.in(0), row * per_row + k); },
+              [&](const auto& reader, int64_t width) noexcept {
+                const int64_t* value = found(r, 1, [&](int64_t k) { return reader.compare(width, texts::at(r.in(1), k)); });
+                const int64_t index = value ? *value : a.oov.start;
+                if (a.mode == "int") {
+                  if (at >= a.size) return false;
+                  r.out<int64_t>()[row * a.size + at++] = index;
+                } else if (index >= 0 && index < a.size) {
+                  float& to = r.out<float>()[row * a.size + index];
+                  to = a.mode == "count" ? to + 1 : 1;
+                }
+                return true;
+              });
         }
       });
       return {};
@@ -268,8 +272,9 @@ void each_token(const Tensor& x, const TextRules& rules, const std::vector<int64
   check_rows(x.spec(), rules);
   const auto [rows, texts] = rows_of(x.shape(), rules);
   for (int64_t row = 0; row < rows; ++row)
-    for_tokens(rules, ngrams, texts, [&, per_row = texts](int64_t k) { return string_at(x, row * per_row + k); },
-               [&](const auto& reader, int64_t width) { return f(row, reader.text(width)), true; });
+    for_tokens(
+        rules, ngrams, texts, [&, per_row = texts](int64_t k) { return string_at(x, row * per_row + k); },
+        [&](const auto& reader, int64_t width) { return f(row, reader.text(width)), true; });
 }
 
 Tensor hash_bucket(Tensor x, const HashRules& how) { return apply_with(hash_op, HashAttrs{how}, as_keys(std::move(x))); }

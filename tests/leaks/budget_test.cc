@@ -33,9 +33,7 @@ std::string refused(const std::function<void()>& f) {
 }
 
 // Each trace has a table of 256 KiB of its own.
-Tensor scaled_by_a_table(Tensor x, Static<int> n) {
-  return sum(x * Tensor::from(std::vector<float>(65536, static_cast<float>(n.value)), {65536}));
-}
+Tensor scaled_by_a_table(Tensor x, Static<int> n) { return sum(x * Tensor::from(std::vector<float>(65536, static_cast<float>(n.value)), {65536})); }
 
 TEST(BudgetLadder, OldTracesGoBeforeACallIsRefused) {
   Function f(scaled_by_a_table);
@@ -47,8 +45,7 @@ TEST(BudgetLadder, OldTracesGoBeforeACallIsRefused) {
   Tensor y = ones({65536});
   memory::set_budget(0);
   EXPECT_EQ(f.cached(), 1u);
-  EXPECT_TRUE(std::regex_search(log.text, std::regex("memory budget: [0-9]+ bytes are wanted; old traces gave back [1-9][0-9]+")))
-      << log.text;
+  EXPECT_TRUE(std::regex_search(log.text, std::regex("memory budget: [0-9]+ bytes are wanted; old traces gave back [1-9][0-9]+"))) << log.text;
   EXPECT_EQ(Tensor(f(x, Static<int>{3})).item(), 3 * 65536.0f);  // traced anew
 }
 

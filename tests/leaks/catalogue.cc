@@ -33,8 +33,7 @@ std::vector<Recorded> recorded(const std::string& path) {
 }
 
 Model small_model(bool compiled) {
-  Model model = Sequential(
-      {layers::InputLayer{.shape = {8}}, layers::Dense{.units = 16, .activation = "relu"}, layers::Dense{.units = 4}});
+  Model model = Sequential({layers::InputLayer{.shape = {8}}, layers::Dense{.units = 16, .activation = "relu"}, layers::Dense{.units = 4}});
   if (compiled) model.compile({.optimizer = "adam", .loss = "mse", .metrics = {"mae"}});
   return model;
 }

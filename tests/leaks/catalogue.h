@@ -14,12 +14,12 @@ namespace tenure::leaks {
 using Action = std::function<void()>;
 
 struct Scenario {
-  std::string id;                  ///< of the catalogue; a letter at the end tells variants apart
-  std::string what;                ///< what one call does
-  std::function<Action()> make;    ///< sets up and returns the call; what it captures dies with it
-  int64_t warmup = 20;             ///< calls until bounded caches are full
-  int64_t calls = 40;              ///< judged calls: every count stays exactly as it was
-  std::string holder = {};         ///< not empty: the program itself holds; the path that must be told, indices as [*]
+  std::string id;                ///< of the catalogue; a letter at the end tells variants apart
+  std::string what;              ///< what one call does
+  std::function<Action()> make;  ///< sets up and returns the call; what it captures dies with it
+  int64_t warmup = 20;           ///< calls until bounded caches are full
+  int64_t calls = 40;            ///< judged calls: every count stays exactly as it was
+  std::string holder = {};       ///< not empty: the program itself holds; the path that must be told, indices as [*]
 };
 
 void symbolic_scenarios(std::vector<Scenario>& to);

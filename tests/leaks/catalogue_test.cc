@@ -21,9 +21,7 @@ std::string number_of(const std::string& id) { return id.size() > 2 && id[0] != 
 
 class Leaks : public testing::TestWithParam<Scenario> {};
 
-std::string without_indices(const std::string& s) {
-  return std::regex_replace(s, std::regex("\\[[0-9]+\\]"), "[*]");
-}
+std::string without_indices(const std::string& s) { return std::regex_replace(s, std::regex("\\[[0-9]+\\]"), "[*]"); }
 
 TEST_P(Leaks, KeepsItsGuarantee) {
   const Scenario& s = GetParam();

@@ -40,21 +40,16 @@ void function_scenarios(std::vector<Scenario>& to) {
                     require(f.cached() <= 16, "more than 16 traces are kept");
                   };
                 }});
-  to.push_back({"20", "functions made and dropped", [] {
-                  return [x = ones({4})] { Function([](Tensor t) { return exp(t) + 1.0f; })(x); };
-                }});
-  to.push_back({"21", "the same with a tape inside", [] {
-                  return [x = ones({4})] { Function{training_step}(x); };
-                }});
+  to.push_back({"20", "functions made and dropped", [] { return [x = ones({4})] { Function([](Tensor t) { return exp(t) + 1.0f; })(x); }; }});
+  to.push_back({"21", "the same with a tape inside", [] { return [x = ones({4})] { Function{training_step}(x); }; }});
   to.push_back({"22", "a dropped function whose closure captured 256 KB", [] {
                   return [x = ones({4})] {
                     Tensor big = ones({65536});
                     Function([big](Tensor t) { return sum(big) + t; })(x);
                   };
                 }});
-  to.push_back({"23", "a bound method traced anew each call", [] {
-                  return [x = ones({4}), self = Stepper()] { Function([&self](Tensor t) { return self.step(std::move(t)); })(x); };
-                }});
+  to.push_back({"23", "a bound method traced anew each call",
+                [] { return [x = ones({4}), self = Stepper()] { Function([&self](Tensor t) { return self.step(std::move(t)); })(x); }; }});
   to.push_back({"43", "a custom gradient inside a dropped function", [] {
                   return [x = ones({4})] {
                     Function([](Tensor t) {
@@ -68,10 +63,12 @@ void function_scenarios(std::vector<Scenario>& to) {
                     })(x);
                   };
                 }});
-  to.push_back({"55", "traced convolutions on ever-changing shapes", [] {
+  to.push_back({"55", "traced convolutions on ever-changing shapes",
+                [] {
                   Function f([](Tensor x, Tensor k) { return conv2d(x, k, {.padding = "same"}); });
                   return [f, k = ones({3, 3, 2, 4}), n = int64_t{0}]() mutable { f(ones({1, 4 + n++ % 30, 8, 2}), k); };
-                }, 40, 60});
+                },
+                40, 60});
   to.push_back({"57", "a function, clear() and drop", [] {
                   return [x = ones({4})] {
                     Function f([](Tensor t) { return exp(t) + 1.0f; });

@@ -47,15 +47,14 @@ void held_scenarios(std::vector<Scenario>& to) {
                   return [tape, total, w] { *total = *total + mean(square(exp(w.value()))); };
                 },
                 5, 40, "tensor float32[*] as buffer <- GradientTape with 660 entries as entries[*] <- 1 handle of your own program"});
-  to.push_back({"35", "a callback that keeps the weights of each batch",
-                [] {
-                  Model model = small_model();
-                  Callback keeps = make_callback<KeepsWeights>();
-                  return [model, keeps, x = ones({16, 8}), y = ones({16, 4})] {
-                    model.fit(x, y, {.batch_size = 16, .verbose = 0, .callbacks = {keeps}});
-                  };
-                },
-                5, 16, "tensor float32[*] as buffer <- KeepsWeights as hist[*] <- 1 handle of your own program"});
+  to.push_back(
+      {"35", "a callback that keeps the weights of each batch",
+       [] {
+         Model model = small_model();
+         Callback keeps = make_callback<KeepsWeights>();
+         return [model, keeps, x = ones({16, 8}), y = ones({16, 4})] { model.fit(x, y, {.batch_size = 16, .verbose = 0, .callbacks = {keeps}}); };
+       },
+       5, 16, "tensor float32[*] as buffer <- KeepsWeights as hist[*] <- 1 handle of your own program"});
   to.push_back({"50", "total = total + loss on symbols: a chain without end",
                 [] {
                   Tensor in = Input({.shape = {8}});
@@ -63,7 +62,8 @@ void held_scenarios(std::vector<Scenario>& to) {
                   total->items.push_back(sum(in));
                   return [in, total] { total->items[0] = total->items[0] + sum(square(in)); };
                 },
-                5, 40, "symbolic tensor float32[?,8] as node <- node of sum as inputs[*] <- symbolic tensor float32[] as node"
+                5, 40,
+                "symbolic tensor float32[?,8] as node <- node of sum as inputs[*] <- symbolic tensor float32[] as node"
                 " <- node of add as inputs[*] <- symbolic tensor float32[] as node <- running figures as total[*]"});
   to.push_back({"50b", "total = total + loss, eagerly and without a tape: one number", [] {
                   auto total = std::make_shared<Tensor>(zeros({}));

@@ -35,7 +35,7 @@ void model_scenarios(std::vector<Scenario>& to) {
   to.push_back({"15", "load_model and one call", [] {
                   auto bytes = std::make_shared<std::vector<std::byte>>(model_bytes(small_model()));
                   Tensor x = ones({2, 8});
-                  return [=] { load_model(*bytes)(x); };
+                  return [=] { load_model (*bytes)(x); };
                 }});
   to.push_back({"16", "save to a file", [] {
                   Model model = small_model();

@@ -143,9 +143,7 @@ std::vector<Seed> seeds() {
                  },
                  {"+40000.0 bytes a call: /exp", "view float32[1,100] as buffer", "thumbnails as rows["}});
   all.push_back({"a layer that holds its input",
-                 [](bool leak) -> Action {
-                   return [layer = make_layer<KeepsInput>(leak)] { layer(exp(ones({32}))); };
-                 },
+                 [](bool leak) -> Action { return [layer = make_layer<KeepsInput>(leak)] { layer(exp(ones({32}))); }; },
                  {"/exp", "KeepsInput", " as seen["}});
   all.push_back({"the state of a host function in map()",
                  [](bool leak) -> Action {
@@ -163,12 +161,13 @@ std::vector<Seed> seeds() {
   all.push_back({"a metric that keeps batches",
                  [](bool leak) -> Action {
                    auto batches = std::make_shared<Shelf>("confusion metric", "batches");
-                   Metric metric([=](Tensor y, Tensor p) {
-                     if (!leak) batches->items.clear();
-                     batches->items.push_back(p.clone());
-                     return abs(y - p);
-                   },
-                                 "confusion");
+                   Metric metric(
+                       [=](Tensor y, Tensor p) {
+                         if (!leak) batches->items.clear();
+                         batches->items.push_back(p.clone());
+                         return abs(y - p);
+                       },
+                       "confusion");
                    return [=, y = ones({8})] { metric.update_state(y, y); };
                  },
                  {"confusion metric as batches["}});
@@ -303,8 +302,8 @@ TEST(SeededLeaks, TwentyAreFoundAndTheirHoldersNamed) {
     double bytes = 0;
     for (const memory::Growth& g : seeded.growing) bytes += g.bytes_per_call;
     char line[160];
-    std::snprintf(line, sizeof line, "  %-42s %-6s %10.0f B a call  %-7s %s\n", s.room, to_string(seeded.verdict), bytes,
-                  right ? "named" : "WRONG", to_string(none.verdict));
+    std::snprintf(line, sizeof line, "  %-42s %-6s %10.0f B a call  %-7s %s\n", s.room, to_string(seeded.verdict), bytes, right ? "named" : "WRONG",
+                  to_string(none.verdict));
     table += line;
   }
   for (const Scenario& s : catalogue()) {
@@ -313,7 +312,8 @@ TEST(SeededLeaks, TwentyAreFoundAndTheirHoldersNamed) {
     EXPECT_EQ(none.verdict, memory::Verdict::clean) << s.id << " " << s.what << ": " << none.text();
     alarms += none.verdict != memory::Verdict::clean, ++clean;
   }
-  std::printf("%s  seeded %zu: found %d, holders right %d; clean programs %d: alarms %d\n", table.c_str(), seeds().size(), found, named, clean, alarms);
+  std::printf("%s  seeded %zu: found %d, holders right %d; clean programs %d: alarms %d\n", table.c_str(), seeds().size(), found, named, clean,
+              alarms);
   EXPECT_EQ(seeds().size(), 20u);
   EXPECT_EQ(found, 20);
   EXPECT_EQ(named, 20);

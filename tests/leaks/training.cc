@@ -20,30 +20,25 @@ class ScaledLoss : public LayerBase {
 }  // namespace
 
 void training_scenarios(std::vector<Scenario>& to) {
-  to.push_back({"10", "build, compile, fit, drop", [] {
-                  return [r = Rows()] { small_model().fit(r.x, r.y, r.options); };
-                }, 6, 12});
-  to.push_back({"11", "fit again and again", [] {
-                  return [r = Rows(), model = small_model()] { model.fit(r.x, r.y, r.options); };
-                }, 6, 20});
-  to.push_back({"12", "compile again, one step", [] {
+  to.push_back({"10", "build, compile, fit, drop", [] { return [r = Rows()] { small_model().fit(r.x, r.y, r.options); }; }, 6, 12});
+  to.push_back({"11", "fit again and again", [] { return [r = Rows(), model = small_model()] { model.fit(r.x, r.y, r.options); }; }, 6, 20});
+  to.push_back({"12", "compile again, one step",
+                [] {
                   return [r = Rows(), model = small_model(false)] {
                     model.compile({.optimizer = "adam", .loss = "mse"});
                     model.train_on_batch(r.x, r.y);
                   };
-                }, 6, 12});
-  to.push_back({"13", "train_on_batch", [] {
-                  return [r = Rows(), model = small_model()] { model.train_on_batch(r.x, r.y); };
-                }});
-  to.push_back({"45", "add_loss in an eager loop", [] {
-                  return [layer = make_layer<ScaledLoss>(), x = ones({4, 8})] { layer(x); };
-                }});
+                },
+                6, 12});
+  to.push_back({"13", "train_on_batch", [] { return [r = Rows(), model = small_model()] { model.train_on_batch(r.x, r.y); }; }});
+  to.push_back({"45", "add_loss in an eager loop", [] { return [layer = make_layer<ScaledLoss>(), x = ones({4, 8})] { layer(x); }; }});
   to.push_back({"45b", "add_loss in a train step", [] {
                   Model model = Sequential({layers::InputLayer{.shape = {8}}, make_layer<ScaledLoss>(), layers::Dense{.units = 4}});
                   model.compile({.optimizer = "sgd", .loss = "mse"});
                   return [r = Rows(), model] { model.train_on_batch(r.x, r.y); };
                 }});
-  to.push_back({"46", "fit with a new pipeline each time", [] {
+  to.push_back({"46", "fit with a new pipeline each time",
+                [] {
                   return [r = Rows(), model = small_model()] {
                     Dataset rows = data::arrays(r.x, r.y).map([](Batch b) {
                       b.x[0] = b.x[0] * 2.0f;
@@ -51,8 +46,10 @@ void training_scenarios(std::vector<Scenario>& to) {
                     });
                     model.fit(rows.batch(16).prefetch(2), {.verbose = 0});
                   };
-                }, 6, 20});
-  to.push_back({"53", "a callback whose closure holds the model that it watches", [] {
+                },
+                6, 20});
+  to.push_back({"53", "a callback whose closure holds the model that it watches",
+                [] {
                   return [r = Rows()] {
                     Model model = small_model();
                     callbacks::LambdaCallback watch{.on_epoch_end = [model](int64_t, const Logs&) { model.count_params(); }};
@@ -60,7 +57,8 @@ void training_scenarios(std::vector<Scenario>& to) {
                     options.callbacks = {watch};
                     model.fit(r.x, r.y, options);
                   };
-                }, 6, 12});
+                },
+                6, 12});
   to.push_back({"56", "a plain eager training loop", [] {
                   Layer dense = layers::Dense{.units = 4};
                   dense.build(Shape{8});
@@ -71,7 +69,8 @@ void training_scenarios(std::vector<Scenario>& to) {
                     adam.apply(gradients, weights);
                   };
                 }});
-  to.push_back({"n5", "a generator that fit has consumed dies with its Dataset", [] {
+  to.push_back({"n5", "a generator that fit has consumed dies with its Dataset",
+                [] {
                   return [model = small_model()] {
                     auto source = std::make_shared<Tensor>(ones({4, 8}));
                     std::weak_ptr<Tensor> seen = source;
@@ -84,7 +83,8 @@ void training_scenarios(std::vector<Scenario>& to) {
                     rows.release();
                     require(seen.expired(), "something still holds the generator after fit returned");
                   };
-                }, 6, 20});
+                },
+                6, 20});
 }
 
 }  // namespace tenure::leaks

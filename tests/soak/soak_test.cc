@@ -101,17 +101,15 @@ TEST(Soak, MixedWorkUnderABudgetLeavesExactCountsFlat) {
     if (Clock::now() < until) round(), ++done;
   };
   memory::Steadiness s = memory::steadiness(timed, {.calls = calls, .warmup = 5, .rss = true});
-  std::printf("%s  %lld rounds, %lld refusals, peak %zu bytes, budget %zu\n", s.text().c_str(), static_cast<long long>(done), static_cast<long long>(round.refused()), memory::peak().bytes,
-              memory::budget());
+  std::printf("%s  %lld rounds, %lld refusals, peak %zu bytes, budget %zu\n", s.text().c_str(), static_cast<long long>(done),
+              static_cast<long long>(round.refused()), memory::peak().bytes, memory::budget());
   EXPECT_EQ(s.verdict, memory::Verdict::clean) << s.text();
   EXPECT_EQ(s.after.live_bytes, s.before.live_bytes);
   EXPECT_EQ(s.after.buffers, s.before.buffers);
   EXPECT_EQ(s.after.objects, s.before.objects);
   EXPECT_EQ(round.refused(), 20 + 10 + done) << "every round is refused once";
   EXPECT_LE(memory::now().in_use_bytes, memory::budget());
-  if (!kSanitized && s.rss_conclusive) {
-    EXPECT_LE(s.rss_slope_high, 64) << "RSS grows, bytes a round";
-  }
+  if (!kSanitized && s.rss_conclusive) { EXPECT_LE(s.rss_slope_high, 64) << "RSS grows, bytes a round"; }
   EXPECT_TRUE(memory::audit().ok()) << memory::audit().text();
 }
 
