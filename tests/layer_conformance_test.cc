@@ -121,8 +121,8 @@ void config_goes_round(const std::string& c, const Specimen& s) {
   Layer again = LayerRegistry::global().make(c, layer.get_config());
   EXPECT_EQ(nlohmann::json::parse(again.get_config()), nlohmann::json::parse(layer.get_config()));
   Layer copy = layer.clone();
-  if (c == "Dropout") return;
-  EXPECT_TRUE(close(values(copy(TensorList(drawn(s.inputs)))), values(layer(TensorList(drawn(s.inputs))))));
+  // Layers that augment draw unless they are told not to.
+  EXPECT_TRUE(close(values(copy(TensorList(drawn(s.inputs)), {.training = false})), values(layer(TensorList(drawn(s.inputs)), {.training = false}))));
 }
 
 void shapes_are_inferred(const std::string& c, const Specimen& s) {
@@ -143,8 +143,8 @@ void shapes_are_inferred(const std::string& c, const Specimen& s) {
 void traced_is_eager(const std::string& c, const Specimen& s) {
   Layer layer = made(c, s);
   Tensors xs = drawn(s.inputs);
-  Tensor eager = first(layer(TensorList(xs)));
-  Function f([&](Tensors args) { return first(layer(TensorList(args))); });
+  Tensor eager = first(layer(TensorList(xs), {.training = false}));
+  Function f([&](Tensors args) { return first(layer(TensorList(args), {.training = false})); });
   EXPECT_TRUE(close(values(f(xs)), values(Outputs(eager))));
 }
 
@@ -197,6 +197,49 @@ void empty_batches_pass(const std::string& c, const Specimen& s) {
     for (float v : values(g)) EXPECT_EQ(v, 0);
 }
 
+// Under every policy: outputs are finite and of the compute dtype (integers and booleans aside), weights are kept in the variable dtype, gradients
+// reach them.
+void policies_hold(const std::string& c, const Specimen& s) {
+  if (c == "InputLayer") return;  // its dtype is the data's
+  for (const char* policy : {"mixed_bfloat16", "mixed_float16", "bfloat16", "float16", "float64"}) {
+    SCOPED_TRACE(policy);
+    auto config = nlohmann::ordered_json::parse(s.config);
+    config["dtype"] = policy;
+    for (const char* part : {"layer", "cell", "cells"}) {
+      if (!config.contains(part)) continue;
+      auto give = [&](nlohmann::ordered_json& l) { l["config"]["dtype"] = policy; };
+      if (config[part].is_array())
+        for (auto& l : config[part]) give(l);
+      else give(config[part]);
+    }
+    set_random_seed(11);
+    Layer layer = LayerRegistry::global().make(c, config.dump());
+    const DTypePolicy want(policy);
+    for (bool training : {false, true}) {
+      GradientTape tape;
+      Tensors xs = drawn(s.inputs);
+      Outputs ys = layer(TensorList(xs), {.training = training});
+      Tensor total;
+      for (size_t i = 0; i < ys.size(); ++i) {
+        if (!is_float(ys[i].dtype())) continue;
+        EXPECT_EQ(ys[i].dtype(), want.compute_dtype());
+        Tensor finite = all(isfinite(ys[i]));
+        EXPECT_TRUE(finite.item<bool>());
+        Tensor part = sum(cast(ys[i], float64));
+        total = total.defined() ? total + part : part;
+      }
+      EXPECT_EQ(layer.output_specs(s.inputs)[0].dtype, ys[0].dtype());
+      const Variables weights = layer.trainable_variables();
+      if (!total.defined() || weights.empty()) continue;
+      const Tensors grads = tape.gradient(total, weights);
+      for (size_t i = 0; i < grads.size(); ++i) {
+        EXPECT_EQ(weights[i].dtype(), want.variable_dtype()) << weights[i].name();
+        if (grads[i].defined()) { EXPECT_EQ(grads[i].dtype(), want.variable_dtype()) << weights[i].name(); }
+      }
+    }
+  }
+}
+
 void calls_grow_nothing(const std::string& c, const Specimen& s) {
   Layer layer = made(c, s);
   Tensors xs = drawn(s.inputs);
@@ -210,8 +253,8 @@ void calls_grow_nothing(const std::string& c, const Specimen& s) {
 
 TEST(LayerConformance, EveryLayerPassesEveryCheck) {
   const std::pair<const char*, std::function<void(const std::string&, const Specimen&)>> checks[] = {
-      {"config", config_goes_round},    {"shapes", shapes_are_inferred}, {"traced", traced_is_eager},
-      {"step", a_step_lowers_the_loss}, {"steady", calls_grow_nothing},  {"empty", empty_batches_pass}};
+      {"config", config_goes_round},  {"shapes", shapes_are_inferred}, {"traced", traced_is_eager}, {"step", a_step_lowers_the_loss},
+      {"steady", calls_grow_nothing}, {"empty", empty_batches_pass},   {"dtypes", policies_hold}};
   Table table = specimens_of_all();
   std::printf("%-24s", "layer");
   for (auto& [name, check] : checks) std::printf(" %-8s", name);

@@ -76,6 +76,21 @@ inline void add_vision(Table& t) {
       {R"({"layer": {"class_name": "Dense", "config": {"units": 3}}})", {kMatrix}},
       {R"({"power_iterations": 2, "layer": {"class_name": "Conv2D", "config": {"filters": 3, "kernel_size": 2}}})", {kImage}}};
   t["ReversibleEmbedding"] = {{R"({"input_dim": 5, "output_dim": 3})", {{{3, 4}, int32}}}};
+  // Images of the size that comes out: in inference they are not cut.
+  t["RandomCrop"] = {{R"({"height": 6, "width": 5})", {kImage}}};
+  t["RandomFlip"] = {{"{}", {kImage}}, {R"({"mode": "vertical", "seed": 3, "data_format": "channels_first"})", {kImage}}};
+  for (const std::string kind : {"Brightness", "Contrast", "Sharpness"})
+    t["Random" + kind] = {{R"({"factor": 0.1, "value_range": [-9, 9]})", {kImage}},
+                          {R"({"factor": [0.1, 0.2], "value_range": [-9, 9], "data_format": "channels_first"})", {kImage}}};
+  t["Solarization"] = {{R"({"threshold_factor": 0.2, "value_range": [-9, 9]})", {kImage}}};
+  t["RandomInvert"] = {{R"({"factor": 0.5, "value_range": [-1, 1]})", {kImage}}};
+  t["RandomPosterization"] = {{R"({"factor": [3, 6], "value_range": [-9, 9]})", {kImage}}};
+  t["RandomGaussianBlur"] = {{R"({"kernel_size": [3, 1], "value_range": [-9, 9]})", {kImage}}};
+  t["RandomErasing"] = {{R"({"factor": 0.5, "fill_value": 1.0})", {kImage}}, {R"({"value_range": [-1, 1]})", {kImage}}};
+  t["AutoContrast"] = {{R"({"value_range": [-4, 4]})", {kImage}}};
+  t["Equalization"] = {{R"({"value_range": [-4, 4], "bins": 32})", {kImage}}};
+  t["ContrastLimitedAdaptiveHistogramEqualization"] = {{R"({"value_range": [-4, 4], "tile_grid_size": [2, 3]})", {kImage}}};
+  t["MaxNumBoundingBoxes"] = {{R"({"max_number": 3})", {kImage}}};
   t["SpatialDropout3D"] = {{R"({"rate": 0.3, "seed": 1})", {kVolume}}};
 }
 

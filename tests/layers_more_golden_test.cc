@@ -157,7 +157,80 @@ TEST_P(LayersMoreGolden, ConfigurationsGoRound) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Files, LayersMoreGolden, testing::Values("layers_more.npz", "dtypes.npz"),
+// ---- what is left to chance -------------------------------------------------------------------------------------------------------
+
+Tensor image_of(const Tensor& batch, int64_t i) { return slice_axis(batch, 0, i, i + 1); }
+
+TEST(Augmentation, AFlipGivesAnImageOrItsMirrorAndHalfOfThemAre) {
+  const int64_t n = 200;
+  const Tensor x = random::uniform({n, 4, 5, 3}, SeedGenerator(5));
+  Layer layer = layers::RandomFlip{.mode = "horizontal", .seed = 7};
+  const Tensor y = layer(x, {.training = true});
+  int mirrored = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const bool same = difference(image_of(y, i), image_of(x, i)) == 0, mirror = difference(image_of(y, i), flip(image_of(x, i), {2})) == 0;
+    EXPECT_TRUE(same != mirror);
+    mirrored += mirror;
+  }
+  EXPECT_NEAR(mirrored, n / 2, 40);
+  // Nobody said whether it trains: as in Keras, it does. predict says it does not.
+  EXPECT_GT(difference(layer(x), x), 0);
+  EXPECT_EQ(difference(layer(x, {.training = false}), x), 0);
+}
+
+TEST(Augmentation, ACropIsAPartOfTheImage) {
+  const Tensor x = reshape(arange(0, 2 * 9 * 8, 1, float32), {2, 9, 8, 1});
+  Layer layer = layers::RandomCrop{.height = 4, .width = 3, .seed = 2};
+  std::set<double> corners;
+  for (int k = 0; k < 60; ++k) {
+    const Tensor y = layer(x, {.training = true});
+    ASSERT_EQ(y.shape(), Shape({2, 4, 3, 1}));
+    const double first = y.at(0);
+    corners.insert(first);
+    for (int64_t b = 0; b < 2; ++b)
+      for (int64_t i = 0; i < 4; ++i)
+        for (int64_t j = 0; j < 3; ++j) ASSERT_EQ(y.at((b * 4 + i) * 3 + j), first + static_cast<double>(72 * b + 8 * i + j));
+  }
+  EXPECT_GT(corners.size(), 15u);
+  EXPECT_EQ(layer(x, {.training = false})[0].shape(), x.shape());
+}
+
+TEST(Augmentation, DrawnFactorsStayInTheirRange) {
+  const int64_t n = 300;
+  const Tensor x = full({n, 2, 2, 1}, 100);
+  const Tensor y = Layer(layers::RandomBrightness{.factor = {-0.1, 0.3}, .seed = 3})(x, {.training = true});
+  double least = 1e9, most = -1e9;
+  for (int64_t i = 0; i < n; ++i) {
+    const double v = y.at(4 * i);
+    least = std::min(least, v), most = std::max(most, v);
+    for (int64_t k = 1; k < 4; ++k) EXPECT_EQ(y.at(4 * i + k), v);  // one number an image
+  }
+  EXPECT_GE(least, 100 - 25.5 - 1e-3);
+  EXPECT_LE(most, 100 + 76.5 + 1e-3);
+  EXPECT_LT(least, 80);
+  EXPECT_GT(most, 170);
+  // Erased boxes have the fill value, all else stays.
+  const Tensor z = Layer(layers::RandomErasing{.scale = {0.1, 0.2}, .fill_value = 7.0, .seed = 4})(full({50, 8, 8, 1}, 3), {.training = true});
+  for (int64_t i = 0; i < z.size(); ++i) EXPECT_TRUE(z.at(i) == 3 || z.at(i) == 7);
+  const double erased = mean(equal(z, 7.0)).item<double>();
+  EXPECT_GT(erased, 0.03);
+  EXPECT_LT(erased, 0.2);
+}
+
+TEST(Augmentation, BoxesAreCutOrPadded) {
+  Layer layer = layers::MaxNumBoundingBoxes{.max_number = 3};
+  const Tensor images = ones({1, 4, 4, 3}), two = ones({1, 2, 4}), four = ones({1, 4, 4});
+  Outputs padded = layer({images, two, ones({1, 2})});
+  EXPECT_EQ(padded[1].shape(), Shape({1, 3, 4}));
+  EXPECT_EQ(padded[1].at(11), -1);
+  EXPECT_EQ(padded[2].at(2), -1);
+  EXPECT_EQ(padded[2].at(1), 1);
+  Outputs cut = layer({images, four, ones({1, 4})});
+  EXPECT_EQ(cut[1].shape(), Shape({1, 3, 4}));
+  EXPECT_EQ(cut[2].shape(), Shape({1, 3}));
+}
+
+INSTANTIATE_TEST_SUITE_P(Files, LayersMoreGolden, testing::Values("layers_more.npz", "dtypes.npz", "augmentation.npz"),
                          [](const auto& info) { return std::string(info.param).substr(0, std::string(info.param).find('.')); });
 
 }  // namespace

@@ -68,6 +68,10 @@ LayerRegistry& LayerRegistry::global() {
   return *registry;
 }
 
+void register_augment_geometry(LayerRegistry& r);
+void register_augment_values(LayerRegistry& r);
+void register_augment_histogram(LayerRegistry& r);
+
 LayerRegistry::LayerRegistry() : impl_(std::make_unique<Impl>()) {
   register_core(*this);
   register_convolve(*this);
@@ -93,6 +97,9 @@ LayerRegistry::LayerRegistry() : impl_(std::make_unique<Impl>()) {
   register_hashing(*this);
   register_lookup(*this);
   register_text_layers(*this);
+  register_augment_geometry(*this);
+  register_augment_values(*this);
+  register_augment_histogram(*this);
 }
 
 void LayerRegistry::add(Entry entry) {

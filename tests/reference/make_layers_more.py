@@ -90,8 +90,8 @@ def case(name, layer, inputs, kwargs=lambda d: {}, training=False, calls=1, grad
 
 
 CASES = {}
-MORE, DTYPES = {}, {}
-FILES = {"layers_more.npz": MORE, "dtypes.npz": DTYPES}
+MORE, DTYPES, AUGMENTATION = {}, {}, {}
+FILES = {"layers_more.npz": MORE, "dtypes.npz": DTYPES, "augmentation.npz": AUGMENTATION}
 
 
 def mask(batch=2, time=4):
@@ -141,8 +141,8 @@ def wrappers():
 
 def policies():
     """A dozen layers that stand for all, under every policy but float32."""
-    for policy in ("mixed_bfloat16", "mixed_float16", "bfloat16", "float16", "float64"):
-        def add(name, layer, inputs, **options):
+    for policy in ("mixed_bfloat16", "mixed_float16", "bfloat16", "float64"):
+        def add(name, layer, inputs, policy=policy, **options):
             case(f"{name}/{policy}", lambda: layer(dict(dtype=policy)), inputs, **options)
         image, series, table = (lambda d: [d.f(2, 6, 5, 4)]), (lambda d: [d.f(2, 5, 4)]), (lambda d: [d.f(3, 5)])
         add("Dense", lambda p: L.Dense(4, activation="tanh", **p), table)
@@ -156,8 +156,8 @@ def policies():
         add("GroupNormalization", lambda p: L.GroupNormalization(2, **p), image)
         add("RMSNormalization", lambda p: L.RMSNormalization(**p), table)
         add("Embedding", lambda p: L.Embedding(9, 4, **p), lambda d: [d.i(3, 5, low=0, high=9)])
-        add("LSTM", lambda p: L.LSTM(3, return_sequences=True, **p), series)
-        add("GRU", lambda p: L.GRU(3, **p), series)
+        add("LSTM", lambda p: L.LSTM(3, return_sequences=True, recurrent_initializer="glorot_uniform", **p), series)
+        add("GRU", lambda p: L.GRU(3, recurrent_initializer="glorot_uniform", **p), series)
         add("MultiHeadAttention", lambda p: L.MultiHeadAttention(2, 3, **p), lambda d: [d.f(2, 4, 6), d.f(2, 5, 6)])
         add("Softmax", lambda p: L.Softmax(**p), table)
         add("Add", lambda p: L.Add(**p), lambda d: [d.f(3, 4), d.f(3, 4)])
@@ -169,10 +169,42 @@ def policies():
         add("Rescaling", lambda p: L.Rescaling(1 / 255.0, **p), lambda d: [d.i(2, 3, low=0, high=256, dtype="uint8")])
 
 
+def augmentation():
+    """Factors whose two ends are one, so that nothing is left to chance; and what is the same for every image."""
+    image = lambda d: [np.round(d.f(2, 6, 5, 3, low=0, high=255), 1)]
+    unit = lambda d: [np.round(d.f(2, 6, 5, 3, low=0, high=1), 2)]
+    byte = lambda d: [d.i(2, 6, 5, 3, low=0, high=256, dtype="uint8")]
+    one = lambda d: [np.round(d.f(6, 5, 3, low=0, high=255), 1)]
+    both = {"training": True, "inference": False}
+    layers = {"RandomFlip": lambda **k: L.RandomFlip("vertical", **k), "RandomBrightness": lambda **k: L.RandomBrightness((0.2, 0.2), **k), "RandomContrast": lambda **k: L.RandomContrast((-0.25, 0.25), **k),
+              "Solarization": lambda **k: L.Solarization(**k), "RandomInvert": lambda **k: L.RandomInvert((1.0, 1.0), **k), "RandomPosterization": lambda **k: L.RandomPosterization((3, 3), **k),
+              "RandomSharpness": lambda **k: L.RandomSharpness((0.8, 0.8), **k), "RandomGaussianBlur": lambda **k: L.RandomGaussianBlur((1.0, 1.0), kernel_size=(3, 3), sigma=(0.7, 0.7), **k),
+              "RandomErasing": lambda **k: L.RandomErasing((1.0, 1.0), scale=(1.0, 1.0), fill_value=7.0, **k), "AutoContrast": lambda **k: L.AutoContrast(**k), "Equalization": lambda **k: L.Equalization(bins=64, **k),
+              "ContrastLimitedAdaptiveHistogramEqualization": lambda **k: L.ContrastLimitedAdaptiveHistogramEqualization(tile_grid_size=(2, 3), **k)}
+    for name, layer in layers.items():
+        for kind, training in both.items():
+            if (name, kind) == ("RandomFlip", "training"):
+                continue
+            options = dict(training=training, gradients=name not in ("Equalization", "RandomPosterization", "ContrastLimitedAdaptiveHistogramEqualization"))
+            case(f"{name}/{kind}", layer, image, **options)
+            if name != "RandomContrast":  # Keras cannot
+                case(f"{name}/{kind}_byte", layer, byte, **options)
+            if training and name not in ("Equalization", "AutoContrast"):
+                case(f"{name}/{kind}_one", layer, one, **options)
+            if training and name != "Equalization":
+                case(f"{name}/{kind}_unit", lambda layer=layer: layer(value_range=(0, 1)), unit, **options)
+    case("RandomErasing/colour", lambda: L.RandomErasing((1.0, 1.0), scale=(1.0, 1.0), fill_value=(7.0, 8.0, 300.0)), image, training=True)
+    for kind, training in both.items():
+        case(f"RandomCrop/small_{kind}", lambda: L.RandomCrop(7, 4, seed=3), image, training=training)
+        case(f"RandomCrop/equal_{kind}", lambda: L.RandomCrop(6, 5, seed=3), byte, training=training)
+
+
 CASES = MORE
 conv_lstm(), wrappers()
 CASES = DTYPES
 policies()
+CASES = AUGMENTATION
+augmentation()
 
 if __name__ == "__main__":
     golden.make(__file__, FILES)

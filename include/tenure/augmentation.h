@@ -1,0 +1,215 @@
+// Layers that change images: at random in training, as Keras' augmentation layers; and those that do the same to every image. Aggregates as in
+// layers.h. Inputs are [batch, height, width, channels] or one image without a batch, of floats or integers in value_range.
+//
+// As in Keras a layer that draws does so unless the call, or the call around it, says training = false: fit does, predict and evaluate do not.
+// Drawn values come from a generator of the layer's own, one value an image. A factor is a number f for a range from -f (0, where negative factors
+// make no sense) to f, or {lowest, highest}. bounding_box_format is kept for files; boxes and labels that go with images are not changed.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <tenure/layer_values.h>
+
+namespace tenure::layers {
+
+// ---- geometry ----------------------------------------------------------------------------------------------------------------
+
+/// Mirrors images or not, with equal chance. mode horizontal, vertical or horizontal_and_vertical (both at once).
+struct TENURE_API RandomFlip {
+  std::string mode = "horizontal_and_vertical";
+  std::optional<int64_t> seed = {};
+  std::string data_format = {};
+  std::optional<std::string> bounding_box_format = {};
+  std::string name = {};
+  bool trainable = true;
+  DTypePolicy dtype = {};
+  Outputs operator()(TensorList inputs) const&&;
+  operator Layer() const;
+};
+
+/// In training, cuts a part of this size out of all images of a batch at one random place; smaller images are cut in the middle and resized. Otherwise
+/// hands images on as they are.
+struct TENURE_API RandomCrop {
+  int64_t height = 0, width = 0;
+  std::optional<int64_t> seed = {};
+  std::string data_format = {};
+  std::optional<std::string> bounding_box_format = {};
+  std::string name = {};
+  bool trainable = true;
+  DTypePolicy dtype = {};
+  Outputs operator()(TensorList inputs) const&&;
+  operator Layer() const;
+};
+
+// ---- values -----------------------------------------------------------------------------------------------------------------
+
+/// Adds a part of the width of value_range and clips.
+struct TENURE_API RandomBrightness {
+  NumberList factor = 0;
+  NumberList value_range = {0, 255};
+  std::optional<int64_t> seed = {};
+  std::string data_format = {};
+  std::optional<std::string> bounding_box_format = {};
+  std::string name = {};
+  bool trainable = true;
+  DTypePolicy dtype = {};
+  Outputs operator()(TensorList inputs) const&&;
+  operator Layer() const;
+};
+
+/// Stretches the distance to each channel's mean by a factor in [1 - lowest, 1 + highest] and clips.
+struct TENURE_API RandomContrast {
+  NumberList factor = 0;
+  NumberList value_range = {0, 255};
+  std::optional<int64_t> seed = {};
+  std::string data_format = {};
+  std::optional<std::string> bounding_box_format = {};
+  std::string name = {};
+  bool trainable = true;
+  DTypePolicy dtype = {};
+  Outputs operator()(TensorList inputs) const&&;
+  operator Layer() const;
+};
+
+/// Inverts pixels that, with the addition on top, reach a threshold; both are drawn from [lowest, 255 highest].
+struct TENURE_API Solarization {
+  NumberList addition_factor = 0, threshold_factor = 0;
+  NumberList value_range = {0, 255};
+  std::optional<int64_t> seed = {};
+  std::string data_format = {};
+  std::optional<std::string> bounding_box_format = {};
+  std::string name = {};
+  bool trainable = true;
+  DTypePolicy dtype = {};
+  Outputs operator()(TensorList inputs) const&&;
+  operator Layer() const;
+};
+
+/// Inverts images (to the end of value_range - x) with a chance drawn from the factor.
+struct TENURE_API RandomInvert {
+  NumberList factor = 1;
+  NumberList value_range = {0, 255};
+  std::optional<int64_t> seed = {};
+  std::string data_format = {};
+  std::optional<std::string> bounding_box_format = {};
+  std::string name = {};
+  bool trainable = true;
+  DTypePolicy dtype = {};
+  Outputs operator()(TensorList inputs) const&&;
+  operator Layer() const;
+};
+
+/// Keeps the highest bits of the values' 8; how many is drawn, the upper end excluded unless it is the lower too.
+struct TENURE_API RandomPosterization {
+  NumberList factor = 8;
+  NumberList value_range = {0, 255};
+  std::optional<int64_t> seed = {};
+  std::string data_format = {};
+  std::optional<std::string> bounding_box_format = {};
+  std::string name = {};
+  bool trainable = true;
+  DTypePolicy dtype = {};
+  Outputs operator()(TensorList inputs) const&&;
+  operator Layer() const;
+};
+
+/// Mixes images with a smoothed copy: 0 smooth, 0.5 as they are, 1 sharpened.
+struct TENURE_API RandomSharpness {
+  NumberList factor = 0;
+  NumberList value_range = {0, 255};
+  std::optional<int64_t> seed = {};
+  std::string data_format = {};
+  std::optional<std::string> bounding_box_format = {};
+  std::string name = {};
+  bool trainable = true;
+  DTypePolicy dtype = {};
+  Outputs operator()(TensorList inputs) const&&;
+  operator Layer() const;
+};
+
+/// Filters images by a Gaussian of kernel_size {rows, columns} with a chance drawn from the factor; one pair of deviations a batch is drawn from sigma.
+struct TENURE_API RandomGaussianBlur {
+  NumberList factor = 1, kernel_size = 3, sigma = 1;
+  NumberList value_range = {0, 255};
+  std::optional<int64_t> seed = {};
+  std::string data_format = {};
+  std::optional<std::string> bounding_box_format = {};
+  std::string name = {};
+  bool trainable = true;
+  DTypePolicy dtype = {};
+  Outputs operator()(TensorList inputs) const&&;
+  operator Layer() const;
+};
+
+/// With a chance drawn from the factor, overwrites a box whose sides are the square roots of numbers drawn from scale, by fill_value or, without one, by
+/// noise.
+struct TENURE_API RandomErasing {
+  NumberList factor = 1, scale = {0.02, 0.33};
+  std::optional<NumberList> fill_value = {};
+  NumberList value_range = {0, 255};
+  std::optional<int64_t> seed = {};
+  std::string data_format = {};
+  std::optional<std::string> bounding_box_format = {};
+  std::string name = {};
+  bool trainable = true;
+  DTypePolicy dtype = {};
+  Outputs operator()(TensorList inputs) const&&;
+  operator Layer() const;
+};
+
+// ---- the same for every image -------------------------------------------------------------------------------------------------
+
+/// Stretches every channel of every image to the whole of value_range.
+struct TENURE_API AutoContrast {
+  NumberList value_range = {0, 255};
+  std::string data_format = {};
+  std::optional<std::string> bounding_box_format = {};
+  std::string name = {};
+  bool trainable = true;
+  DTypePolicy dtype = {};
+  Outputs operator()(TensorList inputs) const&&;
+  operator Layer() const;
+};
+
+/// Spreads values so that a channel's histogram, over the whole batch, is flat. As the layers that draw, it does nothing where training = false is said.
+struct TENURE_API Equalization {
+  NumberList value_range = {0, 255};
+  int64_t bins = 256;
+  std::string data_format = {};
+  std::optional<std::string> bounding_box_format = {};
+  std::string name = {};
+  bool trainable = true;
+  DTypePolicy dtype = {};
+  Outputs operator()(TensorList inputs) const&&;
+  operator Layer() const;
+};
+
+/// Equalizes in tiles, with histograms cut at clip_limit times their mean, and interpolates between tiles (Zuiderveld 1994).
+struct TENURE_API ContrastLimitedAdaptiveHistogramEqualization {
+  NumberList value_range = {0, 255};
+  double clip_limit = 4;
+  Pair tile_grid_size = 8;
+  std::string data_format = {};
+  std::optional<std::string> bounding_box_format = {};
+  std::string name = {};
+  bool trainable = true;
+  DTypePolicy dtype = {};
+  Outputs operator()(TensorList inputs) const&&;
+  operator Layer() const;
+};
+
+/// Called with {images, boxes [batch, n, 4], labels [batch, n]}: cuts or pads boxes and labels to max_number. Called with images: hands them on.
+struct TENURE_API MaxNumBoundingBoxes {
+  int64_t max_number = 0, fill_value = -1;
+  std::string data_format = {};
+  std::optional<std::string> bounding_box_format = {};
+  std::string name = {};
+  bool trainable = true;
+  DTypePolicy dtype = {};
+  Outputs operator()(TensorList inputs) const&&;
+  operator Layer() const;
+};
+
+}  // namespace tenure::layers
