@@ -13,6 +13,7 @@
 
 #include "base/parallel.h"
 #include "conformance.h"
+#include "core/body.h"
 #include "core/context.h"
 #include "graph/graph.h"
 
@@ -166,7 +167,7 @@ class Bench {
   void writes_all(AttrRef attrs, const Tensors& xs, const Tensors& ys, const Specimen& c, const std::vector<std::vector<double>>& values) {
     std::vector<Spec> xspecs = specs_of(xs), yspecs = specs_of(ys);
     std::vector<const void*> in;
-    for (const Tensor& x : xs) in.push_back(x.bytes().data());
+    for (const Tensor& x : xs) in.push_back(x.body()->data());  // strings too: where their table begins
     constexpr size_t guard = 128;
     for (int pattern : {0x00, 0x5a}) {
       std::vector<std::vector<uint64_t>> memory;

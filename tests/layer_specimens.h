@@ -17,6 +17,20 @@ using Table = std::map<std::string, std::vector<Specimen>>;
 
 inline const Spec kImage{{2, 6, 5, 4}, float32}, kMatrix{{3, 4}, float32}, kSeries{{2, 5, 4}, float32}, kVolume{{2, 4, 3, 5, 2}, float32};
 
+// Layers of numbers and texts before a network.
+inline void add_preprocessing(Table& t) {
+  const Spec codes{{3, 4}, int64}, texts{{3, 4}, DType::string};
+  t["Resizing"] = {{R"({"height": 4, "width": 7})", {kImage}}, {R"({"height": 9, "width": 3, "interpolation": "nearest"})", {kImage}}};
+  t["CenterCrop"] = {{R"({"height": 4, "width": 3})", {kImage}}, {R"({"height": 8, "width": 3})", {kImage}}};
+  t["Discretization"] = {{R"({"bin_boundaries": [-1.0, 0.0, 0.5]})", {kMatrix}}};
+  t["CategoryEncoding"] = {{R"({"num_tokens": 5})", {codes}}, {R"({"num_tokens": 6, "output_mode": "count"})", {codes}}};
+  t["Hashing"] = {{R"({"num_bins": 3})", {codes}}, {R"({"num_bins": 5, "salt": [1, 2], "mask_value": ""})", {texts}}};
+  t["HashedCrossing"] = {{R"({"num_bins": 3})", {{{3, 1}, int64}, {{3, 1}, DType::string}}}};
+  t["IntegerLookup"] = {{R"({"vocabulary": [3, 1, 2]})", {codes}}};
+  t["StringLookup"] = {{R"({"vocabulary": ["w1", "w0"], "mask_token": ""})", {texts}}};
+  t["TextVectorization"] = {{R"({"vocabulary": ["w1", "w0"], "output_sequence_length": 4})", {{{3, 1}, DType::string}}}};
+}
+
 // Layers of images, series and volumes.
 inline void add_vision(Table& t) {
   t["Dot"] = {{R"({"axes": 1})", {kMatrix, kMatrix}}, {R"({"axes": [2, 1], "normalize": true})", {kSeries, {{2, 4, 3}, float32}}}};

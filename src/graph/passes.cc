@@ -100,11 +100,12 @@ void merge_common(Graph& g) {
   // Equal small constants are one.
   std::unordered_map<std::string, ValueId> constants;
   for (size_t v = 0; v < g.values.size(); ++v) {
-    if (g.values[v].kind != Value::constant || g.spec(static_cast<ValueId>(v)).bytes() > 64) continue;
+    const Spec& spec = g.spec(static_cast<ValueId>(v));
+    if (g.values[v].kind != Value::constant || spec.dtype == DType::string || spec.bytes() > 64) continue;
     Tensor t = g.constant_of(static_cast<ValueId>(v));
     if (!t.defined()) continue;
     auto bytes = t.bytes();
-    std::string key = to_string(t.spec()) + std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    std::string key = to_string(spec) + std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     alias[v] = constants.try_emplace(key, static_cast<ValueId>(v)).first->second;
   }
   std::vector<char> dead(g.nodes.size(), 0);

@@ -43,10 +43,13 @@ void read_vocabularies(const std::vector<WeightGroup>& groups, const Archive& ar
     nn::Vocabularied* v = vocabulary_of(g);
     const std::string member = "assets/" + g.path + "/vocabulary.txt";
     if (!v || v->configured() || !archive.has(member)) continue;
-    const std::vector<std::string> lines = lines_of(archive.read(member).text());
+    const std::string text(archive.read(member).text());
+    std::vector<std::string> lines = lines_of(text);
     std::vector<double> idf;
     if (root)
       if (const auto node = root->find(g.path + "/vars/" + kIdf); node && node->is_dataset()) idf = node->read().as_double();
+    // An empty token may be the last one: Keras loses it and refuses its own file, the weights tell of it.
+    if (idf.size() == lines.size() + 1 && text.ends_with('\n')) lines.emplace_back();
     try {
       if (!lines.empty()) v->set_vocabulary(lines, idf);
     } catch (Error& e) {

@@ -70,7 +70,7 @@ class EqualizationLayer final : public nn::ImagesLayer<Equalization> {
     const Tensor used = sum(cast(greater(counts, 0), int32)), total = cumsum(std::move(counts), 0);
     const Tensor first = min(where(greater(total, 0), total, full({}, 1e300, float64)));
     Tensor rest = subtract(static_cast<double>(n), first);
-    rest = where(equal(rest, 0), full({}, 1, float64), std::move(rest));
+    rest = where(equal(rest, 0), full({}, 1, float64), rest);
     Tensor table = clip(round(divide(multiply(subtract(total, first), 255), std::move(rest))), 0, 255);
     Tensor place = cast(clip(multiply(divide(wide, 255), most), 0, most), int32);
     Tensor y = nn::as(take(std::move(table), std::move(place), 0), x.dtype());

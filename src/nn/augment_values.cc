@@ -117,6 +117,7 @@ class RandomInvertLayer final : public FactorLayer<RandomInvert> {
   explicit RandomInvertLayer(const RandomInvert& c) : FactorLayer(c, 0, 1) {}
 
  private:
+  bool keeps_integers() const override { return !acts(); }
   Tensor changed(Tensor x) const override {
     Tensor these = chosen(x);
     return where(std::move(these), subtract(values_.high, x), x);
@@ -134,6 +135,7 @@ class RandomPosterizationLayer final : public FactorLayer<RandomPosterization> {
   explicit RandomPosterizationLayer(const RandomPosterization& c) : FactorLayer(c, 1, 8) {}
 
  private:
+  bool keeps_integers() const override { return !acts(); }
   Tensor changed(Tensor x) const override {
     const int64_t n = x.shape()[0];
     const auto low = static_cast<int64_t>(range_.low), high = static_cast<int64_t>(range_.high);

@@ -147,7 +147,7 @@ def policies():
         image, series, table = (lambda d: [d.f(2, 6, 5, 4)]), (lambda d: [d.f(2, 5, 4)]), (lambda d: [d.f(3, 5)])
         add("Dense", lambda p: L.Dense(4, activation="tanh", **p), table)
         add("Dense/int", lambda p: L.Dense(4, **p), lambda d: [d.i(3, 5)])
-        add("Conv2D", lambda p: L.Conv2D(3, 3, padding="same", activation="relu", **p), image)
+        add("Conv2D", lambda p: L.Conv2D(3, 3, padding="same", activation="tanh", **p), image)
         add("Conv2DTranspose", lambda p: L.Conv2DTranspose(3, 3, strides=2, **p), image)
         add("DepthwiseConv2D", lambda p: L.DepthwiseConv2D(3, **p), image)
         add("BatchNormalization/training", lambda p: L.BatchNormalization(**p), image, training=True)
