@@ -10,7 +10,7 @@ using nn::Json;
 
 namespace nn {
 
-Tensor masked_softmax(Tensor x, const Tensor& mask, const std::vector<int>& axes) {
+Tensor masked_softmax(Tensor x, const Tensor& mask, const std::vector<int>& axes, bool even) {
   Tensor kept = !mask.defined() || mask.dtype() == bool_ ? mask : greater(mask, 0.5);
   const double away = size_of(x.dtype()) == 2 ? -3e4 : -1e9;
   if (kept.defined()) x = where(kept, std::move(x), away);
@@ -21,7 +21,7 @@ Tensor masked_softmax(Tensor x, const Tensor& mask, const std::vector<int>& axes
     Tensor total = logsumexp(x, axes, true);
     y = exp(subtract(std::move(x), std::move(total)));
   }
-  return kept.defined() ? multiply(y, cast(kept, y.dtype())) : y;
+  return kept.defined() && !even ? multiply(y, cast(kept, y.dtype())) : y;
 }
 
 }  // namespace nn
@@ -278,7 +278,9 @@ class MultiHeadAttentionLayer final : public HeadsLayer<MultiHeadAttention> {
     while (mask.defined() && mask.rank() < scores.rank()) mask = expand_dims(std::move(mask), -2 * attended_ - 1);
     std::vector<int> axes;
     for (int i = -attended_; i < 0; ++i) axes.push_back(i);
-    scores = nn::masked_softmax(std::move(scores), mask, axes);
+    // Where Keras takes its fused attention, a query that sees no key sees all of them evenly.
+    const bool fused = config.dropout == 0 && !c.return_attention_scores && query.rank() == 3;
+    scores = nn::masked_softmax(std::move(scores), mask, axes, fused);
     Tensor y = einsum(combine_, {dropped(scores, c), std::move(v)});
     if (gate_.defined()) y = multiply(std::move(y), sigmoid(gate_(query)));
     Tensors out{output_(std::move(y))};
@@ -349,7 +351,8 @@ class GroupQueryAttentionLayer final : public HeadsLayer<GroupQueryAttention> {
     const int64_t shared = config.num_query_heads / config.num_key_value_heads;
     Tensor q = query_(query), k = repeat(key_(key), shared, 2), v = repeat(value_(value), shared, 2);
     q = multiply(std::move(q), 1 / std::sqrt(static_cast<double>(config.head_dim)));
-    Tensor scores = nn::masked_softmax(einsum("bquh,bkuh->buqk", {std::move(q), std::move(k)}), mask, {-1});
+    Tensor scores =
+        nn::masked_softmax(einsum("bquh,bkuh->buqk", {std::move(q), std::move(k)}), mask, {-1}, config.dropout == 0 && !c.return_attention_scores);
     Tensor y = einsum("buqk,bkuh->bquh", {dropped(scores, c), std::move(v)});
     if (gate_.defined()) y = multiply(std::move(y), sigmoid(gate_(query)));
     Tensors out{output_(std::move(y))};
