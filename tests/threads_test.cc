@@ -3,7 +3,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <thread>
 
@@ -27,7 +29,7 @@ TEST(Threads, EightCallersOfOneModelGetTheSameNumbersAndFewThreads) {
   Model model = small_cnn();
   Tensor x = random::uniform({4, 12, 12, 1}, SeedGenerator(1));
   std::vector<float> expected = Tensor(model.predict(x)).to_vector<float>();
-  size_t before = thread_count();
+  const size_t limit = std::max(thread_count(), static_cast<size_t>(build_info().threads)) + 8;
   std::atomic<size_t> most{0};
   std::atomic<int> wrong{0};
   std::vector<std::thread> callers;
@@ -38,15 +40,17 @@ TEST(Threads, EightCallersOfOneModelGetTheSameNumbersAndFewThreads) {
         for (size_t k = 0; k < y.size(); ++k)
           if (std::abs(y[k] - expected[k]) > 1e-6f) ++wrong;
         if (i == 25) {
-          size_t now = thread_count(), seen = most.load();
+          size_t now = thread_count();
+          // A thread that was joined before may still be on its way out of the system's list.
+          for (int k = 0; k < 100 && now > limit; ++k) std::this_thread::sleep_for(std::chrono::milliseconds(2)), now = thread_count();
+          size_t seen = most.load();
           while (now > seen && !most.compare_exchange_weak(seen, now)) {}
         }
       }
     });
   for (auto& c : callers) c.join();
   EXPECT_EQ(wrong, 0);
-  auto bound = static_cast<size_t>(build_info().threads);
-  EXPECT_LE(most, std::max(before, bound) + 8);
+  EXPECT_LE(most, limit);
 }
 
 TEST(Threads, PredictBesideFitSeesWholeWeights) {
