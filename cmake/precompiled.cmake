@@ -27,6 +27,6 @@ function(tenure_precompile target group)
     set_property(GLOBAL PROPERTY TENURE_PCH_OF_${group} ${target})
   endif()
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    target_compile_options(${target} PRIVATE -fpch-preprocess -Winvalid-pch) # ccache wants the first
+    target_compile_options(${target} PRIVATE -Winvalid-pch)
   endif()
 endfunction()
