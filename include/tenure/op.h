@@ -250,6 +250,7 @@ enum Traits : uint32_t {
   stateful = 4,     ///< random, or with an effect: never folded, merged or dropped
   eager_only = 8,   ///< output shape depends on values: refused inside a trace and on symbols
   commutative = 16,
+  takes_strings = 32,  ///< inputs may be strings, which every other op refuses; none makes them
 };
 constexpr Traits operator|(Traits a, Traits b) noexcept { return static_cast<Traits>(static_cast<uint32_t>(a) | static_cast<uint32_t>(b)); }
 

@@ -7,7 +7,6 @@
 #include "core/context.h"
 #include "core/lanes.h"
 #include "core/node.h"
-#include "core/strings.h"
 
 namespace tenure {
 

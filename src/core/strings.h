@@ -11,9 +11,6 @@
 
 namespace tenure {
 
-/// The trait of ops that take tensors of strings, which every other op refuses. None makes them.
-inline constexpr Traits takes_strings = static_cast<Traits>(32);
-
 namespace texts {
 
 constexpr size_t kPlace = 8;

@@ -44,19 +44,23 @@ size_t place_in(const std::vector<Placed>& buffers, const std::vector<size_t>& o
   return arena;
 }
 
-// A moment at which the most bytes live.
-int32_t fullest_of(const std::vector<Placed>& buffers) {
+// The first moment at which the most bytes live, and how many they are.
+struct Fullest {
+  int32_t when = 0;
+  int64_t bytes = 0;
+};
+Fullest fullest_of(const std::vector<Placed>& buffers) {
   std::vector<std::pair<int32_t, int64_t>> events;
   for (const Placed& b : buffers) {
     events.emplace_back(b.first, static_cast<int64_t>(rounded(b.bytes)));
     events.emplace_back(b.last + 1, -static_cast<int64_t>(rounded(b.bytes)));
   }
   std::sort(events.begin(), events.end());
-  int64_t live = 0, most = 0;
-  int32_t when = 0;
+  int64_t live = 0;
+  Fullest most;
   for (auto& [t, d] : events)
-    if ((live += d) > most) most = live, when = t;
-  return when;
+    if ((live += d) > most.bytes) most = {t, live};
+  return most;
 }
 
 // Checks that all trials together may cost: some 20 ms.
@@ -64,21 +68,12 @@ constexpr size_t kWork = 6'000'000;
 
 }  // namespace
 
-size_t lower_bound_of(const std::vector<Placed>& buffers) {
-  std::vector<std::pair<int32_t, int64_t>> events;
-  for (const Placed& b : buffers) {
-    events.emplace_back(b.first, static_cast<int64_t>(rounded(b.bytes)));
-    events.emplace_back(b.last + 1, -static_cast<int64_t>(rounded(b.bytes)));
-  }
-  std::sort(events.begin(), events.end());
-  int64_t live = 0, most = 0;
-  for (auto& [t, d] : events) most = std::max(most, live += d);
-  return static_cast<size_t>(most);
-}
+size_t lower_bound_of(const std::vector<Placed>& buffers) { return static_cast<size_t>(fullest_of(buffers).bytes); }
 
 size_t place(std::vector<Placed>& buffers) {
   if (buffers.empty()) return 0;
-  const size_t bound = lower_bound_of(buffers), n = buffers.size();
+  const Fullest fullest = fullest_of(buffers);
+  const size_t bound = static_cast<size_t>(fullest.bytes), n = buffers.size();
   std::vector<size_t> order(n), best_order, offsets(n), best_offsets;
   std::vector<Taken> taken;
   taken.reserve(n);
@@ -87,7 +82,7 @@ size_t place(std::vector<Placed>& buffers) {
     size_t size = place_in(buffers, order, best == SIZE_MAX ? best : best + slack, offsets, taken);
     if (size != SIZE_MAX) best = size, best_order = order, best_offsets = offsets;
   };
-  const int32_t peak = fullest_of(buffers);
+  const int32_t peak = fullest.when;
   auto length = [&](size_t i) { return static_cast<size_t>(buffers[i].last - buffers[i].first + 1); };
   auto full = [&](size_t i) { return buffers[i].first <= peak && buffers[i].last >= peak; };
   auto away = [&](const Placed& p) { return p.first > peak ? p.first - peak : peak - p.last; };

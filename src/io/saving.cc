@@ -35,7 +35,6 @@ using io::Source;
 namespace {
 
 constexpr const char* kConfig = "config.json";
-constexpr const char* kWeights = io::kWeightsMember;
 constexpr const char* kProof = "assets/tenure_proof.npz";
 /// The version of Keras whose form is written.
 constexpr const char* kKerasVersion = "3.15.1";
@@ -131,7 +130,7 @@ Model assemble(const Source& file, io::Problems& problems, const LoadOptions& op
     build_custom(layer, file.config);
     unfilled.close();
     model = Model(layer);
-    check(file.root || model.weights().empty(), Code::Io, "{}: the model has weights, but the file has no {}", file.name, kWeights);
+    check(file.root || model.weights().empty(), Code::Io, "{}: the model has weights, but the file has no {}", file.name, io::kWeightsMember);
     if (file.dialect == Source::legacy_h5) io::read_legacy_weights(*model.body(), *file.root, {});
     else if (file.root) io::read_weights(*model.body(), {*file.root}, {}, reader.classes());
     unfilled.finish();
@@ -169,7 +168,7 @@ Bytes weights_file(const Model& model, const SaveOptions& options) {
   io::write_weights(io::body(model), out);
   const ModelState* s = model.body()->model();
   if (options.include_optimizer && s && s->compiled) io::write_optimizer(Optimizer(s->optimizer.get()), out);
-  return out.to_bytes(kWeights);
+  return out.to_bytes(io::kWeightsMember);
 }
 
 nlohmann::ordered_json config_json(const Model& model, bool compile) {
@@ -201,7 +200,7 @@ files::ZipWriter archive_of(const Model& model, const SaveOptions& options, cons
   files::ZipWriter zip;
   zip.add("metadata.json", Bytes::copy(metadata()));
   zip.add(kConfig, Bytes::copy(config_json(model, options.include_optimizer).dump()));
-  zip.add(kWeights, weights_file(model, options));
+  zip.add(io::kWeightsMember, weights_file(model, options));
   io::write_vocabularies(io::body(model), zip);
   if (!proof.empty()) zip.add(kProof, proof_file(model, proof));
   return zip;
@@ -242,7 +241,7 @@ WeightsReport load_shards(const Model& model, const std::string& path, const Loa
 
 WeightsReport load_weights_from(const Model& model, Bytes bytes, const LoadWeightsOptions& options) {
   const LayerBody& body = io::body(model);
-  if (bytes.text().substr(0, 2) == "PK") bytes = io::Archive(std::move(bytes)).read(kWeights);
+  if (bytes.text().substr(0, 2) == "PK") bytes = io::Archive(std::move(bytes)).read(io::kWeightsMember);
   check(model.built(), Code::InvalidArgument, "{}: the model has no weights yet; call or build it before load_weights", model.name());
   check(!bytes.empty(), Code::Io, "{}: the file is empty, expected weights in HDF5", bytes.name());
   check(Hdf5File::looks_like(bytes), Code::Io, "{}: expected weights in HDF5 (.weights.h5), got {} bytes of something else", bytes.name(),

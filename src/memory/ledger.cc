@@ -464,7 +464,7 @@ AccountId charge_fully(AccountId account, size_t bytes, size_t capacity, BudgetN
   for (BudgetNode* b = budget; b; b = b->parent)
     if (!add_within(b->used, cap, b->limit, in_use)) {
       undo(b);
-      if (reclaim(static_cast<size_t>(in_use + cap - b->limit))) return charge(account, bytes, capacity, budget);
+      if (reclaim(static_cast<size_t>(in_use + cap - b->limit))) return charge_fully(account, bytes, capacity, budget);
       refuse(capacity, b->limit, in_use, "this scope");
     }
   int64_t limit = t.limit.load(std::memory_order_relaxed);

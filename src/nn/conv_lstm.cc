@@ -52,13 +52,7 @@ class ConvLSTMCell final : public RecurrentCell {
     const Initializer start = c.unit_forget_bias ? nn::forget_bias(c.bias_initializer, c.filters) : c.bias_initializer;
     bias_ = weight("bias", {n}, start, {.regularizer = c.bias_regularizer, .constraint = c.bias_constraint});
   }
-  Tensors call_all(Tensors xs, const Call& c) override {
-    check(xs.size() == 3, Code::InvalidArgument, "{}: expected an input and 2 states, got {} tensors", name(), xs.size());
-    Tensor x = std::move(xs[0]);
-    xs.erase(xs.begin());
-    Tensors factors = noise(x, xs, c.is_training());
-    return step(std::move(x), std::move(xs), factors, c.is_training());
-  }
+  Tensors call_all(Tensors xs, const Call& c) override { return nn::one_step(*this, 2, std::move(xs), c.is_training()); }
   // A factor for each gate: {of the input, of the state}, with the gates side by side in the channels.
   Tensors noise(const Tensor& x, const Tensors& states, bool training) override {
     if (!training || !seed_.defined()) return {};

@@ -38,6 +38,9 @@ void check_rates(double dropout, double recurrent, const std::string& layer);
 /// Starts the biases of four gates, `units` each: those of the second at 1.
 Initializer forget_bias(const Initializer& start, int64_t units);
 
+/// The call of a cell itself: an input and `states` states, with factors drawn anew in training. Throws InvalidArgument for another number of tensors.
+Tensors one_step(RecurrentCell& cell, size_t states, Tensors xs, bool training);
+
 /// The cell's object; throws InvalidArgument for another layer.
 RecurrentCell& cell_of(const Layer& l);
 

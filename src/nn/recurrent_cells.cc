@@ -26,6 +26,14 @@ void check_rates(double dropout, double recurrent, const std::string& layer) {
         "{}: expected dropout and recurrent_dropout in [0, 1], got {} and {}", layer, dropout, recurrent);
 }
 
+Tensors one_step(RecurrentCell& cell, size_t states, Tensors xs, bool training) {
+  check(xs.size() == 1 + states, Code::InvalidArgument, "{}: expected an input and {} states, got {} tensors", cell.name(), states, xs.size());
+  Tensor x = std::move(xs[0]);
+  xs.erase(xs.begin());
+  const Tensors factors = cell.noise(x, xs, training);
+  return cell.step(std::move(x), std::move(xs), factors, training);
+}
+
 Initializer forget_bias(const Initializer& start, int64_t units) {
   return Initializer([start, u = units](const Shape&, DType t) { return concatenate({start({u}, t), ones({u}, t), start({2 * u}, t)}, 0); });
 }
@@ -59,13 +67,7 @@ class CellOf : public RecurrentCell {
                         {.regularizer = c.recurrent_regularizer, .constraint = c.recurrent_constraint});
     if (c.use_bias) bias_ = weight("bias", bias_shape(n), bias_start(), {.regularizer = c.bias_regularizer, .constraint = c.bias_constraint});
   }
-  Tensors call_all(Tensors xs, const Call& c) override {
-    check(xs.size() == 1 + states_, Code::InvalidArgument, "{}: expected an input and {} states, got {} tensors", name(), states_, xs.size());
-    Tensor x = std::move(xs[0]);
-    xs.erase(xs.begin());
-    Tensors factors = noise(x, xs, c.is_training());
-    return step(std::move(x), std::move(xs), factors, c.is_training());
-  }
+  Tensors call_all(Tensors xs, const Call& c) override { return nn::one_step(*this, states_, std::move(xs), c.is_training()); }
   // {of the input, of the state}, empty handles for none.
   Tensors noise(const Tensor& x, const Tensors& states, bool training) override {
     if (!training || !seed_.defined()) return {};

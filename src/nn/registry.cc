@@ -9,12 +9,6 @@
 
 namespace tenure {
 
-void register_preprocess_images(LayerRegistry& r);
-void register_preprocess_numbers(LayerRegistry& r);
-void register_hashing(LayerRegistry& r);
-void register_lookup(LayerRegistry& r);
-void register_text_layers(LayerRegistry& r);
-
 using nn::Json;
 
 namespace {
@@ -67,10 +61,6 @@ LayerRegistry& LayerRegistry::global() {
   static auto* registry = new LayerRegistry;
   return *registry;
 }
-
-void register_augment_geometry(LayerRegistry& r);
-void register_augment_values(LayerRegistry& r);
-void register_augment_histogram(LayerRegistry& r);
 
 LayerRegistry::LayerRegistry() : impl_(std::make_unique<Impl>()) {
   register_core(*this);

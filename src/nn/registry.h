@@ -24,5 +24,13 @@ void register_attention(LayerRegistry& r);
 void register_conv_lstm(LayerRegistry& r);
 void register_wrappers(LayerRegistry& r);
 void register_reversible_embedding(LayerRegistry& r);
+void register_preprocess_images(LayerRegistry& r);
+void register_preprocess_numbers(LayerRegistry& r);
+void register_hashing(LayerRegistry& r);
+void register_lookup(LayerRegistry& r);
+void register_text_layers(LayerRegistry& r);
+void register_augment_geometry(LayerRegistry& r);
+void register_augment_values(LayerRegistry& r);
+void register_augment_histogram(LayerRegistry& r);
 
 }  // namespace tenure

@@ -25,5 +25,14 @@ void register_image(Registry& r);
 void register_random(Registry& r);
 void register_recurrent_ops(Registry& r);
 void register_einsum(Registry& r);
+void register_sample(Registry& r);
+void register_special(Registry& r);
+void register_bits(Registry& r);
+void register_order(Registry& r);
+void register_scatter(Registry& r);
+void register_decompose(Registry& r);
+void register_fourier(Registry& r);
+void register_preprocess(Registry& r);
+void register_text(Registry& r);
 
 }  // namespace tenure

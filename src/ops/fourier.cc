@@ -8,7 +8,7 @@
 #include "core/context.h"
 #include "kernels/fourier.h"
 #include "ops/box.h"
-#include "ops/families_more.h"
+#include "ops/families.h"
 #include "ops/helpers.h"
 #include "ops/sample.h"
 

@@ -7,7 +7,7 @@
 
 #include "base/parallel.h"
 #include "ops/box.h"
-#include "ops/families_more.h"
+#include "ops/families.h"
 #include "ops/helpers.h"
 
 namespace tenure {

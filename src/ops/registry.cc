@@ -4,12 +4,8 @@
 
 #include "base/check.h"
 #include "ops/families.h"
-#include "ops/families_more.h"
 
 namespace tenure {
-
-void register_preprocess(Registry& r);
-void register_text(Registry& r);
 
 namespace {
 

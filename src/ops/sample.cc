@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "base/parallel.h"
-#include "ops/families_more.h"
+#include "ops/families.h"
 #include "ops/helpers.h"
 
 namespace tenure::ops {

@@ -3,7 +3,7 @@
 
 #include <tenure/ops_numpy.h>
 
-#include "ops/families_more.h"
+#include "ops/families.h"
 #include "ops/helpers.h"
 
 namespace tenure {
