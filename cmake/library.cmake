@@ -38,6 +38,12 @@ foreach(layer IN LISTS TENURE_LAYERS)
   endif()
 endforeach()
 
+# What only builds models or reads and writes files need not be vectorized: it compiles a quarter faster.
+if(CMAKE_BUILD_TYPE STREQUAL Release)
+  target_compile_options(tenure_io PRIVATE -O1)
+  target_compile_options(tenure_nn PRIVATE -O2)
+endif()
+
 # Each switch is known where it is asked for and nowhere else: what it does not touch is compiled once.
 target_compile_definitions(tenure_base PRIVATE TENURE_OPENMP=$<BOOL:${TENURE_OPENMP}>)
 target_compile_definitions(tenure_memory PRIVATE TENURE_LEDGER=$<BOOL:${TENURE_LEDGER}>)

@@ -1,6 +1,8 @@
-# What a folder's files all read is parsed once for the folder, not once a file: a build from clean takes about half the time.
-# The clang preset does without, so that every file is also compiled with the includes that stand in it and no others.
+# How a build from clean stays short on two cores: what a folder's files all read is parsed once for the folder, not once a file, and a few files at
+# a time are compiled as one, which makes their templates once. The clang preset does neither, so that every file is also compiled alone, with the
+# includes that stand in it and no others; the dev preset, made for edits, compiles file by file.
 option(TENURE_PCH "Precompile what the files of a folder have in common" ON)
+option(TENURE_UNITY "Compile a folder's files a few at a time" ON)
 set(TENURE_PCH_base <string> <vector> <fmt/format.h>)
 set(TENURE_PCH_memory <algorithm> <functional> <map> <mutex> <string> <unordered_map> <vector> [["base/check.h"]] [["memory/counted.h"]])
 set(TENURE_PCH_core ${TENURE_PCH_memory} [["core/body.h"]])
@@ -16,6 +18,12 @@ set(TENURE_PCH_cli <CLI/CLI.hpp> <fmt/format.h> <nlohmann/json.hpp> <tenure/tenu
 
 # tenure_precompile(TARGET GROUP): targets of one group have the same flags, so the first one's headers serve them all.
 function(tenure_precompile target group)
+  if(TENURE_UNITY AND NOT group STREQUAL "kernels") # Highway compiles each of its files once a target
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 6)
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+      target_compile_options(${target} PRIVATE -Wno-subobject-linkage) # it takes the included .cc for a header
+    endif()
+  endif()
   if(NOT TENURE_PCH)
     return()
   endif()

@@ -7,7 +7,7 @@
 
 #include "golden.h"
 
-namespace tenure {
+namespace tenure::layers_golden {
 namespace {
 
 using golden::Case;
@@ -138,4 +138,4 @@ TEST(LayersGolden, ShapesAreKnownBeforeACall) {
 }
 
 }  // namespace
-}  // namespace tenure
+}  // namespace tenure::layers_golden

@@ -8,7 +8,7 @@
 
 #include "golden.h"
 
-namespace tenure {
+namespace tenure::layers_more_golden {
 namespace {
 
 using golden::Case;
@@ -234,4 +234,4 @@ INSTANTIATE_TEST_SUITE_P(Files, LayersMoreGolden, testing::Values("layers_more.n
                          [](const auto& info) { return std::string(info.param).substr(0, std::string(info.param).find('.')); });
 
 }  // namespace
-}  // namespace tenure
+}  // namespace tenure::layers_more_golden

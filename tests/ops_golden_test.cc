@@ -18,7 +18,7 @@
 #include "files/npy.h"
 #include "paths.h"
 
-namespace tenure {
+namespace tenure::ops_golden {
 namespace {
 
 using Json = nlohmann::json;
@@ -464,4 +464,4 @@ TEST(Reductions, OfAMillionFloatsKeepTheirDigits) {
 }
 
 }  // namespace
-}  // namespace tenure
+}  // namespace tenure::ops_golden

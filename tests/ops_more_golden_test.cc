@@ -16,7 +16,7 @@
 
 #include "golden.h"
 
-namespace tenure {
+namespace tenure::ops_more_golden {
 namespace {
 
 using golden::Json;
@@ -317,4 +317,4 @@ TEST(OpsMoreGolden, FourierTransformsAreKeras) { run("ops_signal.npz", add_signa
 TEST(OpsMoreGolden, ImagesAreKeras) { run("ops_image_more.npz", add_images); }
 
 }  // namespace
-}  // namespace tenure
+}  // namespace tenure::ops_more_golden

@@ -9,7 +9,7 @@
 #include "golden.h"
 #include "paths.h"
 
-namespace tenure {
+namespace tenure::sequences_golden {
 namespace {
 
 using golden::Case;
@@ -176,4 +176,4 @@ TEST(SequenceFiles, SharedModelsGiveTheirRecordedOutputs) {
 }
 
 }  // namespace
-}  // namespace tenure
+}  // namespace tenure::sequences_golden

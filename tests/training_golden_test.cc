@@ -5,7 +5,7 @@
 
 #include "golden.h"
 
-namespace tenure {
+namespace tenure::training_golden {
 namespace {
 
 using golden::Case;
@@ -137,4 +137,4 @@ TEST(TrainingGolden, FitLeavesKerasWeightsAndHistory) {
 }
 
 }  // namespace
-}  // namespace tenure
+}  // namespace tenure::training_golden

@@ -8,7 +8,7 @@
 
 namespace tenure::io {
 
-using nn::Json;
+using OrderedJson = nn::Json;  // as written: in the order of insertion
 
 namespace {
 
@@ -146,47 +146,49 @@ constexpr std::array rows = std::to_array<Row>({
 });
 static_assert(std::is_sorted(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.op < b.op; }));
 
-Json slice_json(const Json& start, const Json& stop, const Json& step) {
-  return Json{{"class_name", "__slice__"}, {"config", {{"start", start}, {"stop", stop}, {"step", step}}}};
+OrderedJson slice_json(const OrderedJson& start, const OrderedJson& stop, const OrderedJson& step) {
+  return OrderedJson{{"class_name", "__slice__"}, {"config", {{"start", start}, {"stop", stop}, {"step", step}}}};
 }
-Json whole() { return slice_json(nullptr, nullptr, nullptr); }
+OrderedJson whole() { return slice_json(nullptr, nullptr, nullptr); }
 
-Json input(size_t i) { return Json{{"$", i}}; }
+OrderedJson input(size_t i) { return OrderedJson{{"$", i}}; }
 
 /// A box of x as x[...].
-KerasOp box(const Node& node, const Json& a) {
+KerasOp box(const Node& node, const OrderedJson& a) {
   const Shape& x = node.input_body(0)->spec().shape;
-  Json key = Json::array();
+  OrderedJson key = OrderedJson::array();
   for (int i = 0; i < x.rank(); ++i) {
     const auto at = static_cast<size_t>(i);
     const int64_t start = a["start"][at].get<int64_t>(), n = a["shape"][at].get<int64_t>();
     const bool all = start == 0 && (n < 0 || n == x[i]);
-    key.push_back(all ? whole() : slice_json(start, n < 0 ? Json() : Json(start + n), nullptr));
+    key.push_back(all ? whole() : slice_json(start, n < 0 ? OrderedJson() : OrderedJson(start + n), nullptr));
   }
-  return {"keras.src.ops.numpy", "GetItem", Json::object(), Json::array({input(0), key})};
+  return {"keras.src.ops.numpy", "GetItem", OrderedJson::object(), OrderedJson::array({input(0), key})};
 }
 
-KerasOp axis_slice(const Node& node, const Json& a) {
+KerasOp axis_slice(const Node& node, const OrderedJson& a) {
   const int rank = node.input_body(0)->spec().shape.rank(), axis = normalize_axis(a["axis"].get<int>(), rank);
   const int64_t start = a["start"].get<int64_t>(), stop = a["stop"].get<int64_t>(), step = a["step"].get<int64_t>();
-  Json key = Json::array();
+  OrderedJson key = OrderedJson::array();
   for (int i = 0; i < axis; ++i) key.push_back(whole());
-  key.push_back(slice_json(start == 0 ? Json() : Json(start), stop == std::numeric_limits<int64_t>::max() ? Json() : Json(stop),
-                           step == 1 ? Json() : Json(step)));
-  return {"keras.src.ops.numpy", "GetItem", Json::object(), Json::array({input(0), key})};
+  key.push_back(slice_json(start == 0 ? OrderedJson() : OrderedJson(start),
+                           stop == std::numeric_limits<int64_t>::max() ? OrderedJson() : OrderedJson(stop),
+                           step == 1 ? OrderedJson() : OrderedJson(step)));
+  return {"keras.src.ops.numpy", "GetItem", OrderedJson::object(), OrderedJson::array({input(0), key})};
 }
 
 /// Attributes by Keras' names, in the row's order.
-Json config_of(const Row& row, const Json& attributes) {
-  Json config = Json::object();
+OrderedJson config_of(const Row& row, const OrderedJson& attributes) {
+  OrderedJson config = OrderedJson::object();
   for (size_t at = 0; at < row.attributes.size();) {
     const size_t end = std::min(row.attributes.find(' ', at), row.attributes.size());
     const std::string_view item = row.attributes.substr(at, end - at);
     const size_t colon = item.find(':');
     const std::string ours(item.substr(0, colon)), keras(colon == std::string_view::npos ? item : item.substr(colon + 1));
-    Json value = attributes.value(ours, Json());
+    OrderedJson value = attributes.value(ours, OrderedJson());
     // No axes mean all of them; the ops of places take one.
-    if (keras == "axis" && value.is_array() && (value.empty() || row.op == "argmax" || row.op == "argmin")) value = value.empty() ? Json() : value[0];
+    if (keras == "axis" && value.is_array() && (value.empty() || row.op == "argmax" || row.op == "argmin"))
+      value = value.empty() ? OrderedJson() : value[0];
     config[keras] = std::move(value);
     at = end + 1;
   }
@@ -198,7 +200,7 @@ Json config_of(const Row& row, const Json& attributes) {
 namespace {
 
 /// Ops whose attributes are not all Keras': what they are written as, or nothing where Keras has no such op.
-bool has_counterpart(const std::string& op, const Json& a) {
+bool has_counterpart(const std::string& op, const OrderedJson& a) {
   if (a.value("transpose_a", false) || a.value("transpose_b", false)) return false;
   if (op == "solve" || op == "solve_triangular") return !a.value("transpose", false);
   if (op == "cumsum" || op == "cumprod") return !a.value("exclusive", false) && !a.value("reverse", false);
@@ -206,31 +208,32 @@ bool has_counterpart(const std::string& op, const Json& a) {
   return true;
 }
 
-KerasOp padding(const Json& a) {
-  Json width = Json::array();
-  for (size_t i = 0; i + 1 < a["pads"].size(); i += 2) width.push_back(Json::array({a["pads"][i], a["pads"][i + 1]}));
-  const Json mode = a.value("mode", Json("constant"));
-  Json args = Json::array({input(0)});
+KerasOp padding(const OrderedJson& a) {
+  OrderedJson width = OrderedJson::array();
+  for (size_t i = 0; i + 1 < a["pads"].size(); i += 2) width.push_back(OrderedJson::array({a["pads"][i], a["pads"][i + 1]}));
+  const OrderedJson mode = a.value("mode", OrderedJson("constant"));
+  OrderedJson args = OrderedJson::array({input(0)});
   if (mode == "constant" && a.value("value", 0.0) != 0.0) args.push_back(a["value"]);
-  return {"keras.src.ops.numpy", "Pad", Json{{"pad_width", std::move(width)}, {"mode", mode}}, std::move(args)};
+  return {"keras.src.ops.numpy", "Pad", OrderedJson{{"pad_width", std::move(width)}, {"mode", mode}}, std::move(args)};
 }
 
 }  // namespace
 
 KerasOp keras_op(const Node& node) {
   const std::string name(node.op()->name);
-  const Json attributes = node.attrs().p ? Json::parse(to_json(node.attrs())) : Json::object();
+  const OrderedJson attributes = node.attrs().p ? OrderedJson::parse(to_json(node.attrs())) : OrderedJson::object();
   if (name == "slice") return box(node, attributes);
   if (name == "slice_axis") return axis_slice(node, attributes);
   if (name == "pad") return padding(attributes);
-  if (name == "slice_update") return {"keras.src.ops.core", "SliceUpdate", Json::object(), Json::array({input(0), attributes["start"], input(1)})};
-  if (const Json value = attributes.value("value", Json()); name == "full_like" && (value == 0.0 || value == 1.0))
-    return {"keras.src.ops.numpy", value == 1.0 ? "OnesLike" : "ZerosLike", Json::object(), Json::array({input(0)})};
+  if (name == "slice_update")
+    return {"keras.src.ops.core", "SliceUpdate", OrderedJson::object(), OrderedJson::array({input(0), attributes["start"], input(1)})};
+  if (const OrderedJson value = attributes.value("value", OrderedJson()); name == "full_like" && (value == 0.0 || value == 1.0))
+    return {"keras.src.ops.numpy", value == 1.0 ? "OnesLike" : "ZerosLike", OrderedJson::object(), OrderedJson::array({input(0)})};
   const auto* row = std::lower_bound(rows.begin(), rows.end(), name, [](const Row& r, const std::string& n) { return r.op < n; });
   const bool known = row != rows.end() && row->op == name && has_counterpart(name, attributes);
   check(known, Code::Unsupported, "keras.ops has nothing like '{}' {}", name, attributes.dump());
-  KerasOp out{"keras.src.ops." + std::string(row->module), std::string(row->class_name), config_of(*row, attributes), Json::array()};
-  Json inputs = Json::array();
+  KerasOp out{"keras.src.ops." + std::string(row->module), std::string(row->class_name), config_of(*row, attributes), OrderedJson::array()};
+  OrderedJson inputs = OrderedJson::array();
   for (size_t i = 0; i < node.inputs(); ++i) inputs.push_back(input(i));
   if (name == "qr") out.config["mode"] = attributes.value("full", false) ? "complete" : "reduced";
   if (name == "searchsorted") out.config["side"] = attributes.value("right", false) ? "right" : "left";

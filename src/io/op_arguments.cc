@@ -152,9 +152,9 @@ std::string OpArguments::text(int position, const char* name, const std::string&
   return j.get<std::string>();
 }
 
-std::vector<int64_t> OpArguments::integers(int position, const char* name) {
+std::vector<int64_t> OpArguments::integers(int position, const char* name, std::vector<int64_t> otherwise) {
   const Json& j = find(position, name);
-  if (j.is_null()) return {};
+  if (j.is_null() || (j.is_array() && j.empty())) return otherwise;
   if (j.is_number_integer()) return {j.get<int64_t>()};
   if (!j.is_array()) wrong(name, j, "whole numbers");
   std::vector<int64_t> out;

@@ -29,8 +29,8 @@ class OpArguments {
   std::optional<double> maybe_number(int position, const char* name);
   bool flag(int position, const char* name, bool otherwise = false);
   std::string text(int position, const char* name, const std::string& otherwise);
-  /// A number or a list; empty when missing or null. null inside a list is -1.
-  std::vector<int64_t> integers(int position, const char* name);
+  /// A number or a list; `otherwise` when missing, null or empty. null inside a list is -1.
+  std::vector<int64_t> integers(int position, const char* name, std::vector<int64_t> otherwise = {});
   /// A number or a list; empty when missing or null.
   std::vector<double> numbers(int position, const char* name);
   Axes axes(int position, const char* name);

@@ -181,14 +181,10 @@ Tensors matmul_op(Args a) {
   Tensor x = a.tensor(0, "x1");
   return {matmul(std::move(x), a.tensor(1, "x2"))};
 }
-std::vector<int64_t> sizes_of(Args a, int position, const char* name, std::vector<int64_t> otherwise) {
-  const std::vector<int64_t> v = a.integers(position, name);
-  return v.empty() ? otherwise : v;
-}
 template <Tensor (*F)(Tensor, const PoolNdOptions&)>
 Tensors pool_op(Args a) {
   Tensor x = a.tensor(0, "inputs");
-  const std::vector<int64_t> size = sizes_of(a, 1, "pool_size", {}), strides = sizes_of(a, 2, "strides", size);
+  const std::vector<int64_t> size = a.integers(1, "pool_size", {}), strides = a.integers(2, "strides", size);
   const std::string padding = a.text(3, "padding", "valid");
   channels_last(a, 4);
   return {F(std::move(x), {.pool_size = size, .strides = strides, .padding = padding})};
@@ -197,10 +193,10 @@ Tensors pool_op(Args a) {
 template <Tensor (*F)(Tensor, Tensor, const ConvNdOptions&, Tensor)>
 Tensors conv_op(Args a) {
   Tensor x = a.tensor(0, "inputs"), k = a.tensor(1, "kernel");
-  const std::vector<int64_t> strides = sizes_of(a, 2, "strides", {1});
+  const std::vector<int64_t> strides = a.integers(2, "strides", {1});
   const std::string padding = a.text(3, "padding", "valid");
   channels_last(a, 4);
-  const std::vector<int64_t> dilation = sizes_of(a, 5, "dilation_rate", {1});
+  const std::vector<int64_t> dilation = a.integers(5, "dilation_rate", {1});
   const int64_t in = x.rank() ? x.shape().back() : -1, own = k.rank() > 1 ? k.dim(-2) : -1;
   const int64_t groups = F == conv && own > 0 && in > 0 ? in / own : 1;
   return {F(std::move(x), std::move(k), {.strides = strides, .padding = padding, .dilation_rate = dilation, .groups = groups}, {})};

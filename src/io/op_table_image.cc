@@ -83,7 +83,7 @@ Tensors gaussian_blur_op(Args a) {
   return {gaussian_blur(std::move(x), size, sigma.front(), sigma.back(), format_of(a, 3))};
 }
 
-constexpr std::array rows = std::to_array<OpRow>({
+constexpr std::array image_table = std::to_array<OpRow>({
     {"AffineTransform", affine_transform_op},
     {"CropImages", crop_images_op},
     {"ExtractPatches", extract_patches_op},
@@ -97,10 +97,10 @@ constexpr std::array rows = std::to_array<OpRow>({
     {"Resize", resize_op},
     {"SobelEdges", in_format<sobel_edges>},
 });
-static_assert(std::is_sorted(rows.begin(), rows.end(), [](const OpRow& a, const OpRow& b) { return a.name < b.name; }));
+static_assert(std::is_sorted(image_table.begin(), image_table.end(), [](const OpRow& a, const OpRow& b) { return a.name < b.name; }));
 
 }  // namespace
 
-std::span<const OpRow> image_rows() { return rows; }
+std::span<const OpRow> image_rows() { return image_table; }
 
 }  // namespace tenure::io

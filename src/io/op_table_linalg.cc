@@ -62,7 +62,7 @@ Tensors cdist_op(Args a) {
   return {cdist(std::move(x), a.tensor(1, "y"))};
 }
 
-constexpr std::array rows = std::to_array<OpRow>({
+constexpr std::array linalg_table = std::to_array<OpRow>({
     {"CDist", cdist_op},
     {"Cholesky", upper_or_lower<cholesky>},
     {"CholeskyInverse", upper_or_lower<cholesky_inverse>},
@@ -81,10 +81,10 @@ constexpr std::array rows = std::to_array<OpRow>({
     {"Solve", solve_op},
     {"SolveTriangular", solve_triangular_op},
 });
-static_assert(std::is_sorted(rows.begin(), rows.end(), [](const OpRow& a, const OpRow& b) { return a.name < b.name; }));
+static_assert(std::is_sorted(linalg_table.begin(), linalg_table.end(), [](const OpRow& a, const OpRow& b) { return a.name < b.name; }));
 
 }  // namespace
 
-std::span<const OpRow> linalg_rows() { return rows; }
+std::span<const OpRow> linalg_rows() { return linalg_table; }
 
 }  // namespace tenure::io

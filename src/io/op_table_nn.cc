@@ -93,10 +93,6 @@ Tensors psnr_op(Args a) {
 
 // ---- windows ----------------------------------------------------------------------------------------------------------------------
 
-std::vector<int64_t> sizes_of(Args a, int position, const char* name, std::vector<int64_t> otherwise) {
-  const std::vector<int64_t> v = a.integers(position, name);
-  return v.empty() ? otherwise : v;
-}
 template <Tensor (*F)(Tensor, const std::vector<int64_t>&)>
 Tensors adaptive_pool(Args a) {
   Tensor x = a.tensor(0, "inputs");
@@ -107,19 +103,19 @@ Tensors adaptive_pool(Args a) {
 }
 Tensors conv_transpose_op(Args a) {
   Tensor x = a.tensor(0, "inputs"), k = a.tensor(1, "kernel");
-  const std::vector<int64_t> strides = sizes_of(a, 2, "strides", {1});
+  const std::vector<int64_t> strides = a.integers(2, "strides", {1});
   const std::string padding = a.text(3, "padding", "valid");
   const std::vector<int64_t> more = a.integers(4, "output_padding");
   channels_last(a, 5);
-  const std::vector<int64_t> dilation = sizes_of(a, 6, "dilation_rate", {1});
+  const std::vector<int64_t> dilation = a.integers(6, "dilation_rate", {1});
   return {conv_transpose(std::move(x), std::move(k), {.strides = strides, .padding = padding, .output_padding = more, .dilation_rate = dilation})};
 }
 Tensors separable_conv_op(Args a) {
   Tensor x = a.tensor(0, "inputs"), depth = a.tensor(1, "depthwise_kernel"), point = a.tensor(2, "pointwise_kernel");
-  const std::vector<int64_t> strides = sizes_of(a, 3, "strides", {1});
+  const std::vector<int64_t> strides = a.integers(3, "strides", {1});
   const std::string padding = a.text(4, "padding", "valid");
   channels_last(a, 5);
-  const std::vector<int64_t> dilation = sizes_of(a, 6, "dilation_rate", {1});
+  const std::vector<int64_t> dilation = a.integers(6, "dilation_rate", {1});
   return {separable_conv(std::move(x), std::move(depth), std::move(point), {.strides = strides, .padding = padding, .dilation_rate = dilation})};
 }
 template <Tensor (*F)(Tensor, int64_t, std::string_view)>
@@ -203,7 +199,7 @@ Tensors istft_op(Args a) {
   return {istft(std::move(re), std::move(im), n, stride, fft_length, length, w.name, a.flag(6, "center", true), w.values)};
 }
 
-constexpr std::array rows = std::to_array<OpRow>({
+constexpr std::array nn_table = std::to_array<OpRow>({
     {"AdaptiveAveragePool", adaptive_pool<adaptive_average_pool>},
     {"AdaptiveMaxPool", adaptive_pool<adaptive_max_pool>},
     {"BatchNorm", batch_norm_op},
@@ -240,10 +236,10 @@ constexpr std::array rows = std::to_array<OpRow>({
     {"Threshold", threshold_op},
     {"Unfold", unfold_op},
 });
-static_assert(std::is_sorted(rows.begin(), rows.end(), [](const OpRow& a, const OpRow& b) { return a.name < b.name; }));
+static_assert(std::is_sorted(nn_table.begin(), nn_table.end(), [](const OpRow& a, const OpRow& b) { return a.name < b.name; }));
 
 }  // namespace
 
-std::span<const OpRow> nn_rows() { return rows; }
+std::span<const OpRow> nn_rows() { return nn_table; }
 
 }  // namespace tenure::io

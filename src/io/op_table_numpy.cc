@@ -132,7 +132,7 @@ Tensors bincount_op(Args a) {
   return {bincount(std::move(x), std::move(weights), a.integer(2, "minlength", 0))};
 }
 
-constexpr std::array rows = std::to_array<OpRow>({
+constexpr std::array numpy_table = std::to_array<OpRow>({
     {"AllClose", closeness<allclose>},
     {"Angle", one<angle>},
     {"Arccosh", one<arccosh>},
@@ -216,10 +216,10 @@ constexpr std::array rows = std::to_array<OpRow>({
     {"Trunc", one<trunc>},
     {"Vdot", two<vdot>},
 });
-static_assert(std::is_sorted(rows.begin(), rows.end(), [](const OpRow& a, const OpRow& b) { return a.name < b.name; }));
+static_assert(std::is_sorted(numpy_table.begin(), numpy_table.end(), [](const OpRow& a, const OpRow& b) { return a.name < b.name; }));
 
 }  // namespace
 
-std::span<const OpRow> numpy_rows() { return rows; }
+std::span<const OpRow> numpy_rows() { return numpy_table; }
 
 }  // namespace tenure::io

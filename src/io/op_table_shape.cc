@@ -232,7 +232,7 @@ Tensors segments(Args a) {
   return {F(std::move(data), std::move(ids), n, a.flag(3, "sorted"))};
 }
 
-constexpr std::array rows = std::to_array<OpRow>({
+constexpr std::array shape_table = std::to_array<OpRow>({
     {"Append", append_op},
     {"Argsort", ordered<argsort>},
     {"Array", array_op},
@@ -284,10 +284,10 @@ constexpr std::array rows = std::to_array<OpRow>({
     {"Vsplit", split_on<0>},
     {"Vstack", joined<vstack>},
 });
-static_assert(std::is_sorted(rows.begin(), rows.end(), [](const OpRow& a, const OpRow& b) { return a.name < b.name; }));
+static_assert(std::is_sorted(shape_table.begin(), shape_table.end(), [](const OpRow& a, const OpRow& b) { return a.name < b.name; }));
 
 }  // namespace
 
-std::span<const OpRow> shape_rows() { return rows; }
+std::span<const OpRow> shape_rows() { return shape_table; }
 
 }  // namespace tenure::io

@@ -1,42 +1,22 @@
-// decompose.h by Eigen, as TensorFlow does on CPUs: the same signs and orders; always in double. An exception (memory) becomes false.
-#include <algorithm>
-#include <cmath>
-#include <exception>
-#include <limits>
+// decompose.h by Eigen, as TensorFlow does on CPUs: the same signs and orders. eigen_svd.cc has svd, which compiles as long as all of these.
+#include "kernels/eigen_matrix.h"
 
-#define EIGEN_DONT_PARALLELIZE
 #include <Eigen/Cholesky>
 #include <Eigen/Eigenvalues>
 #include <Eigen/LU>
 #include <Eigen/QR>
-#include <Eigen/SVD>
+#include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "kernels/decompose.h"
 
 namespace tenure::kernels {
-namespace {
 
-using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-template <class T>
-using Rows = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-
-template <class T>
-Matrix in(const T* a, int64_t m, int64_t n) {
-  return Eigen::Map<const Rows<T>>(a, m, n).template cast<double>();
-}
-template <class T, class M>
-void out(T* to, const M& x) {
-  Eigen::Map<Rows<T>>(to, x.rows(), x.cols()) = x.template cast<T>();
-}
-
-template <class F>
-bool guarded(F f) noexcept {
-  try {
-    return f();
-  } catch (const std::exception&) { return false; }
-}
-
-}  // namespace
+using eigen::guarded;
+using eigen::in;
+using eigen::Matrix;
+using eigen::out;
 
 template <class T>
 bool cholesky(int64_t n, const T* a, T* l) noexcept {
@@ -126,19 +106,6 @@ bool qr(int64_t m, int64_t n, bool full, const T* a, T* q, T* r) noexcept {
 }
 
 template <class T>
-bool svd(int64_t m, int64_t n, bool full, const T* a, T* u, T* s, T* vt) noexcept {
-  return guarded([&] {
-    const unsigned parts = !u ? 0u : full ? Eigen::ComputeFullU | Eigen::ComputeFullV : Eigen::ComputeThinU | Eigen::ComputeThinV;
-    const Eigen::BDCSVD<Eigen::MatrixXd> f(in(a, m, n), parts);
-    out(s, f.singularValues());
-    if (!u) return true;
-    out(u, f.matrixU());
-    out(vt, Eigen::MatrixXd(f.matrixV().transpose()));
-    return true;
-  });
-}
-
-template <class T>
 bool eigh(int64_t n, const T* a, T* w, T* v) noexcept {
   return guarded([&] {
     const Eigen::SelfAdjointEigenSolver<Matrix> f(in(a, n, n));
@@ -163,8 +130,6 @@ template bool lu(int64_t, const float*, float*, int32_t*) noexcept;
 template bool lu(int64_t, const double*, double*, int32_t*) noexcept;
 template bool qr(int64_t, int64_t, bool, const float*, float*, float*) noexcept;
 template bool qr(int64_t, int64_t, bool, const double*, double*, double*) noexcept;
-template bool svd(int64_t, int64_t, bool, const float*, float*, float*, float*) noexcept;
-template bool svd(int64_t, int64_t, bool, const double*, double*, double*, double*) noexcept;
 template bool eigh(int64_t, const float*, float*, float*) noexcept;
 template bool eigh(int64_t, const double*, double*, double*) noexcept;
 

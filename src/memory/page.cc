@@ -46,7 +46,7 @@ class Numbers {
   std::vector<unsigned char> bytes_;
 };
 
-class Strings {
+class PageTexts {
  public:
   size_t of(const std::string& text) {
     auto [it, fresh] = index_.try_emplace(text, list_.size());
@@ -63,7 +63,7 @@ class Strings {
 // A buffer's stamp, written once for all buffers that share it.
 class Stamps {
  public:
-  Stamps(Strings& strings, const Recording* recording) : strings_(strings), recording_(recording) {}
+  Stamps(PageTexts& strings, const Recording* recording) : strings_(strings), recording_(recording) {}
   size_t of(const BufferStamp& b) {
     auto key = std::make_tuple(b.account, b.category, b.bytes);
     auto it = index_.find(key);
@@ -81,7 +81,7 @@ class Stamps {
   json list() const { return list_; }
 
  private:
-  Strings& strings_;
+  PageTexts& strings_;
   const Recording* recording_;
   std::map<std::tuple<AccountId, Category, size_t>, size_t> index_;
   std::vector<size_t> list_;
@@ -148,7 +148,7 @@ json events_of(const Recording& r, Stamps& stamps) {
 }
 
 // The largest buffers one by one, the rest by account and category.
-json live_of(std::vector<BufferStamp> live, const Recording* recording, Stamps& stamps, Strings& strings) {
+json live_of(std::vector<BufferStamp> live, const Recording* recording, Stamps& stamps, PageTexts& strings) {
   std::vector<char> listed(live.size(), 1);
   json rest = json::array();
   if (live.size() > kListedBuffers) {
@@ -198,7 +198,7 @@ class Labels final : public EdgeVisitor {
   }
 };
 
-json objects_of(const Retained& r, Strings& strings) {
+json objects_of(const Retained& r, PageTexts& strings) {
   size_t n = r.objects.size();
   std::vector<uint32_t> rank(n), by_size(r.order);
   for (size_t i = 0; i < n; ++i) rank[r.order[i]] = static_cast<uint32_t>(i);
@@ -239,7 +239,7 @@ json objects_of(const Retained& r, Strings& strings) {
   return o;
 }
 
-json diff_of(const ReportOptions& options, Strings& strings) {
+json diff_of(const ReportOptions& options, PageTexts& strings) {
   if (!options.before || !options.after) return nullptr;
   Diff d = diff(*options.before, *options.after);
   std::map<std::pair<std::string, Category>, std::array<size_t, 4>> rows;
@@ -261,7 +261,7 @@ json diff_of(const ReportOptions& options, Strings& strings) {
   return {{"before", side(*options.before)}, {"after", side(*options.after)}, {"rows", flat}};
 }
 
-json plans_of(const std::vector<PlanPicture>& plans, Strings& strings) {
+json plans_of(const std::vector<PlanPicture>& plans, PageTexts& strings) {
   json out = json::array();
   for (const PlanPicture& p : plans) {
     json steps = json::array(), blocks = json::array();
@@ -297,7 +297,7 @@ void add_notes(json& j, const Recording& r) {
 std::string report_json(const ReportOptions& options) {
   record(false);
   std::shared_ptr<const Recording> recording = last_recording();
-  Strings strings;
+  PageTexts strings;
   Stamps stamps(strings, recording.get());
   Now counts = now();
   Balance b = balance();

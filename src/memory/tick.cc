@@ -28,8 +28,8 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr size_t kBlocks = 16, kMostAccounts = 20000, kMostSamples = 256, kMostCards = 12, kMostPoints = 64;
-constexpr size_t kBytes = kinds;  // the series after those of the kinds
+constexpr size_t kTickBlocks = 16, kMostAccounts = 20000, kMostSamples = 256, kMostCards = 12, kMostPoints = 64;
+constexpr size_t kByteSeries = kinds;  // the series after those of the kinds
 constexpr std::string_view kOwnPoints[] = {"fit.batch", "fit.epoch", "fit", "evaluate", "predict"};
 
 // A growth and who holds it.
@@ -46,7 +46,7 @@ class Point {
       : name_(std::move(name)),
         iters_(iters),
         warmup_(warmup),
-        per_block_(std::max<int64_t>(1, iters / static_cast<int64_t>(kBlocks))),
+        per_block_(std::max<int64_t>(1, iters / static_cast<int64_t>(kTickBlocks))),
         next_(iters) {}
 
   void tick() {
@@ -125,17 +125,17 @@ class Point {
 
   void count() {
     auto block = static_cast<size_t>(ticks_ / per_block_);
-    if (block == 2 * kBlocks) {
+    if (block == 2 * kTickBlocks) {
       for (auto& t : totals_) halve(t);
       for (auto& [id, seen] : accounts_) halve(seen.count), halve(seen.bytes);
       std::erase_if(accounts_,
                     [](auto& a) { return std::all_of(a.second.bytes.begin(), a.second.bytes.end(), [](const Range& r) { return r.high == 0; }); });
-      per_block_ *= 2, block = kBlocks;
+      per_block_ *= 2, block = kTickBlocks;
     }
     size_t live[kinds];
     live_counts(live);
     for (size_t k = 0; k < kinds; ++k) add(totals_[k], block, static_cast<int64_t>(live[k]));
-    add(totals_[kBytes], block, static_cast<int64_t>(live_bytes()));
+    add(totals_[kByteSeries], block, static_cast<int64_t>(live_bytes()));
     visit_accounts([&](AccountId id, int64_t n, int64_t bytes) {
       auto it = accounts_.find(id);
       if (it == accounts_.end()) {

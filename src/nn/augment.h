@@ -14,6 +14,7 @@ namespace tenure::nn {
 struct Range {
   double low, high;
 };
+inline constexpr Range kBytes{0, 255};  ///< the values of a uint8 image
 
 /// A factor as Keras understands it: two numbers, sorted, or f for [max(-f, lowest), f]. Throws InvalidArgument for what lies beyond the bounds.
 Range range_of(const NumberList& factor, double lowest, double highest, const std::string& layer, const char* field);

@@ -6,10 +6,10 @@
 namespace tenure {
 namespace layers {
 
+using nn::kBytes;
 using nn::Range;
 
 namespace {
-constexpr Range kBytes{0, 255};
 constexpr int64_t kValues = 256;
 }  // namespace
 

@@ -6,11 +6,10 @@
 namespace tenure {
 namespace layers {
 
+using nn::kBytes;
 using nn::Range;
 
 namespace {
-
-constexpr Range kBytes{0, 255};
 
 template <class C>
 void factor_fields(Fields& v, C& c) {

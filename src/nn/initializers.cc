@@ -285,9 +285,9 @@ Tensor make(const Orthogonal& c, const Shape& s, DType t) {
 namespace {
 
 template <class C>
-class RuleOf final : public Initializer::Rule {
+class InitializerOf final : public Initializer::Rule {
  public:
-  RuleOf(C c, const char* name) : config_(std::move(c)), name_(name) { nn::config_of(config_); }
+  InitializerOf(C c, const char* name) : config_(std::move(c)), name_(name) { nn::config_of(config_); }
   Tensor make(const Shape& shape, DType dtype) const override { return initializers::make(config_, shape, dtype); }
   Json json() const override { return nn::envelope("keras.initializers", name_, nn::config_of(config_)); }
 
@@ -296,9 +296,9 @@ class RuleOf final : public Initializer::Rule {
   const char* name_;
 };
 
-class FunctionRule final : public Initializer::Rule {
+class FunctionInitializer final : public Initializer::Rule {
  public:
-  FunctionRule(Initializer::Function f, std::string name) : f_(std::move(f)), name_(std::move(name)) {}
+  FunctionInitializer(Initializer::Function f, std::string name) : f_(std::move(f)), name_(std::move(name)) {}
   Tensor make(const Shape& shape, DType dtype) const override { return f_(shape, dtype); }
   Json json() const override {
     check(!name_.empty(), Code::Unsupported, "an initializer made from an unnamed function cannot be written; give it a name");
@@ -317,7 +317,7 @@ struct Class {
 };
 template <class C>
 Initializer make_rule(const char* name, const Json& config) {
-  return Initializer(std::make_shared<RuleOf<C>>(nn::config_from<C>(config, name), name));
+  return Initializer(std::make_shared<InitializerOf<C>>(nn::config_from<C>(config, name), name));
 }
 
 namespace ini = initializers;
@@ -351,7 +351,7 @@ const Class& class_named(const std::string& name) {
 
 template <class C>
 Initializer of(const C& c, const char* name) {
-  return Initializer(std::make_shared<RuleOf<C>>(c, name));
+  return Initializer(std::make_shared<InitializerOf<C>>(c, name));
 }
 
 }  // namespace
@@ -379,7 +379,7 @@ Initializer::Initializer(std::string name) {
   const Class& c = class_named(name);
   *this = c.make(c.name, Json::object());
 }
-Initializer::Initializer(Function f, std::string name) : rule_(std::make_shared<FunctionRule>(std::move(f), std::move(name))) {}
+Initializer::Initializer(Function f, std::string name) : rule_(std::make_shared<FunctionInitializer>(std::move(f), std::move(name))) {}
 
 Tensor Initializer::operator()(const Shape& shape, DType dtype) const {
   Eagerly eagerly;

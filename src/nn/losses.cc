@@ -138,9 +138,9 @@ Tensor reduced(Tensor values, Tensor weight, Tensor mask, const std::string& red
 
 // A rule of an aggregate C with `fields` and `values_of` beside it.
 template <class C>
-class RuleOf final : public Loss::Rule {
+class LossOf final : public Loss::Rule {
  public:
-  RuleOf(C c, const char* class_name) : config_(std::move(c)), class_(class_name) {
+  LossOf(C c, const char* class_name) : config_(std::move(c)), class_(class_name) {
     check_reduction(config_.reduction);
     name = config_.name, reduction = config_.reduction;
     sparse = std::is_same_v<C, losses::SparseCategoricalCrossentropy>;
@@ -166,9 +166,9 @@ class RuleOf final : public Loss::Rule {
   const char* class_;
 };
 
-class FunctionRule final : public Loss::Rule {
+class FunctionLoss final : public Loss::Rule {
  public:
-  explicit FunctionRule(Loss::Function f) : f_(std::move(f)) {}
+  explicit FunctionLoss(Loss::Function f) : f_(std::move(f)) {}
   Tensor values(Tensor t, Tensor p) const override { return f_(std::move(t), std::move(p)); }
   Json json() const override { return nn::envelope("builtins", "function", name); }
 
@@ -203,7 +203,7 @@ Tensor values_of(const SparseCategoricalCrossentropy& c, Tensor t, Tensor p) {
 
 template <class C>
 Loss of(const C& c, const char* name) {
-  return Loss(std::make_shared<RuleOf<C>>(c, name));
+  return Loss(std::make_shared<LossOf<C>>(c, name));
 }
 MeanSquaredError::operator Loss() const { return of(*this, "MeanSquaredError"); }
 MeanAbsoluteError::operator Loss() const { return of(*this, "MeanAbsoluteError"); }
@@ -227,7 +227,7 @@ std::shared_ptr<Loss::Rule> make(const char* name, const Json& config) {
   r("name", c.name), r("reduction", c.reduction);
   r.ignore({"dtype"});
   r.finish();
-  return std::make_shared<RuleOf<C>>(c, name);
+  return std::make_shared<LossOf<C>>(c, name);
 }
 
 struct Class {
@@ -267,7 +267,7 @@ Loss::Loss(std::string name) {
 
 Loss::Loss(Function f, std::string name, std::string reduction, int) {
   check_reduction(reduction);
-  auto rule = std::make_shared<FunctionRule>(std::move(f));
+  auto rule = std::make_shared<FunctionLoss>(std::move(f));
   rule->name = std::move(name), rule->reduction = std::move(reduction);
   rule_ = std::move(rule);
 }

@@ -164,9 +164,9 @@ Tensor at(const ExponentialDecay& c, Tensor iteration) {
 }
 
 template <class C>
-class RuleOf final : public LearningRate::Rule {
+class ScheduleOf final : public LearningRate::Rule {
  public:
-  RuleOf(C c, const char* name) : config_(std::move(c)), name_(name) {}
+  ScheduleOf(C c, const char* name) : config_(std::move(c)), name_(name) {}
   Tensor at(Tensor iteration) const override { return schedules::at(config_, std::move(iteration)); }
   Json json() const override { return nn::envelope("keras.optimizers.schedules", name_, nn::config_of(config_)); }
 
@@ -177,7 +177,7 @@ class RuleOf final : public LearningRate::Rule {
 
 template <class C>
 LearningRate of(const C& c, const char* name) {
-  return LearningRate(std::make_shared<RuleOf<C>>(c, name));
+  return LearningRate(std::make_shared<ScheduleOf<C>>(c, name));
 }
 ExponentialDecay::operator LearningRate() const { return of(*this, "ExponentialDecay"); }
 

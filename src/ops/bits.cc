@@ -27,7 +27,7 @@ void bits_tile(const Tile& t, F f) noexcept {
   });
 }
 
-constexpr std::string_view pairs =
+constexpr std::string_view bit_pairs =
     "i32[2,3], i32[2,3] | i32[4,5], i32[5] | i32[2,1,5], i32[4,1] | i32[0,3], i32[3] | i32[1003], i32[1] | i32[2,3,1,2], i32[3,4,1] | i64[9], i64[9]"
     " | u8[40], u8[1] | i8[9], i8[9] | u64[5], u64[5]";
 constexpr std::string_view with_bools =
@@ -103,7 +103,7 @@ const Op gcd_op = {.name = "gcd",
                    .infer = infer_whole<false>,
                    .tile = [](const Tile& t) noexcept { bits_tile(t, [](int64_t a, int64_t b) { return common(a, b); }); },
                    .traits = elementwise | inplace | commutative,
-                   .specimens = pairs};
+                   .specimens = bit_pairs};
 const Op lcm_op = {.name = "lcm",
                    .infer = infer_whole<false>,
                    .tile =
@@ -114,7 +114,7 @@ const Op lcm_op = {.name = "lcm",
                          });
                        },
                    .traits = elementwise | inplace | commutative,
-                   .specimens = pairs};
+                   .specimens = bit_pairs};
 
 Tensor whole(const Op& op, Tensor a, Tensor b) {
   promote_pair(a, b);

@@ -20,13 +20,13 @@ Box part_of(const Shape& shape, const int64_t* start) noexcept {
 namespace {
 
 // A box with sizes of 1 dropped and neighbours joined where both layouts allow it.
-struct Plan {
+struct Collapsed {
   int rank = 0;
   int64_t size[Shape::max_rank], a[Shape::max_rank], b[Shape::max_rank];
 };
 
-Plan collapse(const Shape& sizes, const Box& a, const Box& b) noexcept {
-  Plan p;
+Collapsed collapse(const Shape& sizes, const Box& a, const Box& b) noexcept {
+  Collapsed p;
   for (int i = 0; i < sizes.rank(); ++i) {
     if (sizes[i] == 1) continue;
     int last = p.rank - 1;
@@ -63,7 +63,7 @@ void copy_row(const std::byte* from, int64_t a, std::byte* to, int64_t b, int64_
 
 void copy_box(const Shape& sizes, const void* from, const Box& a, void* to, const Box& b, size_t size) noexcept {
   if (sizes.elements() == 0) return;
-  const Plan p = collapse(sizes, a, b);
+  const Collapsed p = collapse(sizes, a, b);
   const auto bytes = static_cast<int64_t>(size);
   const std::byte* x = static_cast<const std::byte*>(from) + a.offset * bytes;
   std::byte* y = static_cast<std::byte*>(to) + b.offset * bytes;

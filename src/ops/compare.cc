@@ -14,7 +14,7 @@ void compare_tile(const Tile& t, F f) noexcept {
   number_tile<2>(t, [&](const Tile& p, auto type) { map2<typename decltype(type)::type, bool>(p, f); });
 }
 
-constexpr std::string_view pairs =
+constexpr std::string_view compared_pairs =
     "f32[2,3], f32[2,3] | f32[4,5], f32[5] | f32[2,1,5], f32[4,1] | f32[], f32[3] | f32[0,3], f32[3] | f32[1003], f32[1] | f32[2,3,1,2], f32[3,4,1]"
     " | f64[3,2], f64[2] | i32[4,30]{0..2}, i32[30]{0..2} | i64[9], i64[9] | u8[40]{0..2}, u8[1] | b[9], b[9] | bf16[5], bf16[5] | f16[300], f16[1]";
 
@@ -23,42 +23,42 @@ const Op equal_op = {
     .infer = infer_compare,
     .tile = [](const Tile& t) noexcept { compare_tile(t, [](auto a, auto b) { return a == b; }); },
     .traits = elementwise | inplace | commutative,
-    .specimens = pairs,
+    .specimens = compared_pairs,
 };
 const Op not_equal_op = {
     .name = "not_equal",
     .infer = infer_compare,
     .tile = [](const Tile& t) noexcept { compare_tile(t, [](auto a, auto b) { return a != b; }); },
     .traits = elementwise | inplace | commutative,
-    .specimens = pairs,
+    .specimens = compared_pairs,
 };
 const Op less_op = {
     .name = "less",
     .infer = infer_compare,
     .tile = [](const Tile& t) noexcept { compare_tile(t, [](auto a, auto b) { return a < b; }); },
     .traits = elementwise | inplace,
-    .specimens = pairs,
+    .specimens = compared_pairs,
 };
 const Op less_equal_op = {
     .name = "less_equal",
     .infer = infer_compare,
     .tile = [](const Tile& t) noexcept { compare_tile(t, [](auto a, auto b) { return a <= b; }); },
     .traits = elementwise | inplace,
-    .specimens = pairs,
+    .specimens = compared_pairs,
 };
 const Op greater_op = {
     .name = "greater",
     .infer = infer_compare,
     .tile = [](const Tile& t) noexcept { compare_tile(t, [](auto a, auto b) { return a > b; }); },
     .traits = elementwise | inplace,
-    .specimens = pairs,
+    .specimens = compared_pairs,
 };
 const Op greater_equal_op = {
     .name = "greater_equal",
     .infer = infer_compare,
     .tile = [](const Tile& t) noexcept { compare_tile(t, [](auto a, auto b) { return a >= b; }); },
     .traits = elementwise | inplace,
-    .specimens = pairs,
+    .specimens = compared_pairs,
 };
 
 // ---------------------------------------------------------------------------------------------------------------------- logic
@@ -100,7 +100,7 @@ const Op logical_not_op = {
     .specimens = "b[2,3] | b[0] | b[1003] | b[2,3,4,5]",
 };
 
-// ------------------------------------------------------------------------------------------------------------ kinds of floats
+// ------------------------------------------------------------------------------------------------------------ kinds of tested_floats
 
 void infer_float_test(Infer& c) {
   check(is_float(c.dtype(0)), Code::DType, "{}: expected a floating-point input, got {}", c.op().name, c.x(0));
@@ -111,28 +111,28 @@ void test_tile(const Tile& t, F f) noexcept {
   float_tile<1>(t, [&](const Tile& p, auto type) { map1<typename decltype(type)::type, bool>(p, f); });
 }
 
-constexpr std::string_view floats = "f32[2,3] | f32[0] | f32[1003] | f64[4] | f32[2,3,4,5] | bf16[300] | f16[3]";
+constexpr std::string_view tested_floats = "f32[2,3] | f32[0] | f32[1003] | f64[4] | f32[2,3,4,5] | bf16[300] | f16[3]";
 
 const Op isnan_op = {
     .name = "isnan",
     .infer = infer_float_test,
     .tile = [](const Tile& t) noexcept { test_tile(t, [](auto x) { return x != x; }); },
     .traits = elementwise | inplace,
-    .specimens = floats,
+    .specimens = tested_floats,
 };
 const Op isinf_op = {
     .name = "isinf",
     .infer = infer_float_test,
     .tile = [](const Tile& t) noexcept { test_tile(t, [](auto x) { return std::isinf(x); }); },
     .traits = elementwise | inplace,
-    .specimens = floats,
+    .specimens = tested_floats,
 };
 const Op isfinite_op = {
     .name = "isfinite",
     .infer = infer_float_test,
     .tile = [](const Tile& t) noexcept { test_tile(t, [](auto x) { return std::isfinite(x); }); },
     .traits = elementwise | inplace,
-    .specimens = floats,
+    .specimens = tested_floats,
 };
 
 // ---------------------------------------------------------------------------------------------------------------------- where

@@ -8,7 +8,7 @@
 namespace tenure::ops {
 namespace {
 
-constexpr double epsilon = 1e-7;
+constexpr double kEpsilon = 1e-7;
 
 // ---- from logits: sigmoid -------------------------------------------------------------------------------------------------------
 
@@ -260,7 +260,7 @@ Tensor binary_crossentropy(Tensor target, Tensor output, bool from_logits) {
   output = to_float(std::move(output));
   target = cast(std::move(target), output.dtype());
   if (from_logits) return apply(sigmoid_cross_entropy_op, std::move(target), std::move(output));
-  output = clip(std::move(output), epsilon, 1 - epsilon);
+  output = clip(std::move(output), kEpsilon, 1 - kEpsilon);
   Tensor yes = target * log(output), no = (1.0 - std::move(target)) * log(1.0 - std::move(output));
   return negative(std::move(yes) + std::move(no));
 }
@@ -275,7 +275,7 @@ Tensor categorical_crossentropy(Tensor target, Tensor output, bool from_logits, 
   axis = normalize_axis(axis, output.rank());
   if (from_logits) return apply(softmax_cross_entropy_op, last(std::move(target), axis), last(std::move(output), axis));
   Tensor total = sum(output, {axis}, true);
-  output = clip(std::move(output) / std::move(total), epsilon, 1 - epsilon);
+  output = clip(std::move(output) / std::move(total), kEpsilon, 1 - kEpsilon);
   return negative(sum(std::move(target) * log(std::move(output)), {axis}));
 }
 
@@ -290,7 +290,7 @@ Tensor sparse_categorical_crossentropy(Tensor target, Tensor output, bool from_l
   check(target.rank() == output.rank() - 1, Code::Shape, "sparse_categorical_crossentropy: expected one label for each row of {}, got {}",
         output.spec(), target.spec());
   // Probabilities: softmax of their logarithms renormalizes them.
-  if (!from_logits) output = log(clip(std::move(output), epsilon, 1 - epsilon));
+  if (!from_logits) output = log(clip(std::move(output), kEpsilon, 1 - kEpsilon));
   return apply(sparse_softmax_cross_entropy_op, std::move(target), last(std::move(output), axis));
 }
 

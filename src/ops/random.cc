@@ -178,11 +178,11 @@ const Op random_randint_op = {
                   | i64[2]{0..99} ; {"shape": [2,1,3,5], "maxval": 255, "dtype": "uint8"})",
 };
 
-struct CountAttrs {
+struct PermutationAttrs {
   int64_t n = 0;
 };
 template <class V>
-void fields(V& v, CountAttrs& a) {
+void fields(V& v, PermutationAttrs& a) {
   v("n", a.n);
 }
 
@@ -190,7 +190,7 @@ const Op random_permutation_op = {
     .name = "random_permutation",
     .infer =
         [](Infer& c) {
-          const int64_t n = c.attr<CountAttrs>().n;
+          const int64_t n = c.attr<PermutationAttrs>().n;
           check_state(c, 0);
           check(n >= 0 && n <= std::numeric_limits<int32_t>::max(), Code::InvalidArgument,
                 "random_permutation: expected n in [0, 2147483647], got {}", n);
@@ -201,7 +201,7 @@ const Op random_permutation_op = {
       return integers(r, [&](int64_t* y, int64_t n) { kernels::philox_permutation(s.key, s.counter, y, n); });
     },
     .traits = stateful,
-    .attrs = attrs_of<CountAttrs>,
+    .attrs = attrs_of<PermutationAttrs>,
     .scratch = wide_scratch,
     .specimens = R"(i64[2]{0..99} ; {"n": 17} | i64[2]{0..99} ; {"n": 0} | i64[2]{0..99} ; {"n": 1})",
 };
@@ -286,7 +286,7 @@ Tensor bernoulli(const Shape& shape, const SeedGenerator& seed, double p, DType 
 Tensor randint(const Shape& shape, const SeedGenerator& seed, int64_t minval, int64_t maxval, DType dtype) {
   return apply_with(random_randint_op, RangeAttrs{shape, dtype, minval, maxval}, seed.next());
 }
-Tensor permutation(int64_t n, const SeedGenerator& seed) { return apply_with(random_permutation_op, CountAttrs{n}, seed.next()); }
+Tensor permutation(int64_t n, const SeedGenerator& seed) { return apply_with(random_permutation_op, PermutationAttrs{n}, seed.next()); }
 
 Tensor dropout(Tensor x, double rate, const SeedGenerator& seed, const Shape& noise_shape) {
   check(rate >= 0 && rate <= 1, Code::InvalidArgument, "dropout: expected a rate in [0, 1], got {}", rate);
