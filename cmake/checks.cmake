@@ -26,7 +26,7 @@ endif()
 
 # A program whose ticks `tenure memcheck -- PROGRAM` judges, linked as users link.
 add_executable(ticks_program tests/programs/ticks.cc)
-target_link_libraries(ticks_program PRIVATE tenure)
+target_link_libraries(ticks_program PRIVATE tenure::tenure tenure_flags)
 
 # Exports, each by its real reader; what cannot be had is skipped by name.
 add_test(NAME exports COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tests/exports_check.py ${CMAKE_BINARY_DIR})

@@ -11,6 +11,8 @@
 
 #include <tenure/tenure.h>
 
+#include "sanitizer.h"
+
 namespace tenure {
 namespace {
 
@@ -93,6 +95,31 @@ TEST(Threads, AForkedChildPredicts) {
   int status = 0;
   waitpid(child, &status, 0);
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "status " << status;
+}
+
+TEST(Threads, AForkWhileAnotherThreadMakesFunctionsLeavesTheChildAble) {
+  if (kSanitized) GTEST_SKIP() << "a sanitizer's allocator does not survive a fork in the middle of a call";
+  auto answer = [] {
+    Function twice([](Tensor x) { return x * 2.0f; });
+    return Tensor(twice(Tensor::from({1.0f, 2.0f}))).at(1);
+  };
+  ASSERT_EQ(answer(), 4);
+  std::atomic<bool> stop{false};
+  std::thread busy([&] {
+    while (!stop) answer();
+  });
+  for (int i = 0; i < 20; ++i) {
+    pid_t child = fork();
+    if (child == 0) {
+      alarm(60);
+      _exit(answer() == 4 ? 0 : 1);
+    }
+    int status = 1;
+    if (child > 0) waitpid(child, &status, 0);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "fork " << i << ", status " << status;
+  }
+  stop = true;
+  busy.join();
 }
 
 TEST(Threads, AThreadThatEndsTakesNothingAlong) {

@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 #include "memory/fork.h"
+#include "memory/living.h"
 #include "memory/slab.h"
 #include "memory/storage.h"
 #include "memory/walk.h"
@@ -214,11 +215,17 @@ Walk::~Walk() {
   for (Counted* d : dead) d->retain(Counted::kOwner), d->release(Counted::kOwner);  // as if it died now
 }
 
+std::mutex& living_mutex() noexcept {
+  static auto* mutex = new std::mutex;  // never destroyed: objects may die after main
+  return *mutex;
+}
+
 void fork_counted(Fork when) noexcept {
   auto& t = kind_totals();
   Walks& w = walks();
   if (when == Fork::prepare) w.mutex.lock();  // a walk of another thread ends first
-  for (std::mutex* m : {&w.threads_mutex, &w.waiting_mutex, &large().mutex, &t.mutex}) when == Fork::prepare ? m->lock() : m->unlock();
+  for (std::mutex* m : {&living_mutex(), &w.threads_mutex, &w.waiting_mutex, &large().mutex, &t.mutex})
+    when == Fork::prepare ? m->lock() : m->unlock();
   if (when != Fork::prepare) w.mutex.unlock();
   if (when != Fork::child) return;
   w.threads.clear();

@@ -7,34 +7,32 @@
 
 namespace tenure::memory {
 
+/// One for the objects of all classes; a fork waits for it and leaves it free in both processes.
+std::mutex& living_mutex() noexcept;
+
 template <class T>
 class Living {
  public:
   static void add(T* object) {
-    Living& l = get();
-    std::lock_guard lock(l.mutex_);
-    l.objects_.insert(object);
+    std::lock_guard lock(living_mutex());
+    objects().insert(object);
   }
   static void remove(T* object) noexcept {
-    Living& l = get();
-    std::lock_guard lock(l.mutex_);
-    l.objects_.erase(object);
+    std::lock_guard lock(living_mutex());
+    objects().erase(object);
   }
   /// No object dies meanwhile; `visit` may not wait for anybody, nor make or drop one.
   template <class F>
   static void each(F visit) {
-    Living& l = get();
-    std::lock_guard lock(l.mutex_);
-    for (T* object : l.objects_) visit(*object);
+    std::lock_guard lock(living_mutex());
+    for (T* object : objects()) visit(*object);
   }
 
  private:
-  static Living& get() {
-    static auto* l = new Living;  // never destroyed: objects may die after main
-    return *l;
+  static std::unordered_set<T*>& objects() {
+    static auto* all = new std::unordered_set<T*>;  // never destroyed: objects may die after main
+    return *all;
   }
-  std::mutex mutex_;
-  std::unordered_set<T*> objects_;
 };
 
 }  // namespace tenure::memory

@@ -33,6 +33,7 @@ inline int64_t product(const Shape& s, int from, int to) noexcept {
 /// Rows are visited in order; [begin, end) limits them.
 template <class Map, class F>
 void for_mapped_rows(const Shape& xs, const Shape& ys, int axes, int64_t begin, int64_t end, Map&& map, F&& f) noexcept {
+  if (begin >= end) return;  // a size may be 0 then
   int64_t at[Shape::max_rank] = {}, rest = begin;
   for (int i = axes - 1; i >= 0; --i) at[i] = rest % ys[i], rest /= ys[i];
   for (int64_t row = begin; row < end; ++row) {
