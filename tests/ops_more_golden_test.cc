@@ -253,6 +253,14 @@ void add_images(Table& t) {
     return Tensors{extract_patches(x[0], list<int64_t>(a["size"]), strides, get<int64_t>(a, "dilation_rate", 1), text(a, "padding", "valid"))};
   };
   t["sobel_edges"] = [](const Tensors& x, const Json&) { return Tensors{sobel_edges(x[0])}; };
+  t["scale_and_translate"] = [](const Tensors& x, const Json& a) {
+    return Tensors{scale_and_translate(x[0], Shape(list<int64_t>(a["output_shape"])), x[1], x[2], list<int>(a["spatial_dims"]), text(a, "method", ""),
+                                       get(a, "antialias", true))};
+  };
+  t["ssim"] = [](const Tensors& x, const Json& a) {
+    return Tensors{ssim(x[0], x[1], get(a, "max_val", 1.0), get<int64_t>(a, "filter_size", 11), get(a, "filter_sigma", 1.5), get(a, "k1", 0.01),
+                        get(a, "k2", 0.03))};
+  };
   t["gaussian_blur"] = [](const Tensors& x, const Json& a) {
     const std::vector<double> sigma = has(a, "sigma") ? list<double>(a["sigma"]) : std::vector<double>{1, 1};
     return Tensors{gaussian_blur(x[0], pair(a, "kernel_size", 3), sigma[0], sigma[1])};

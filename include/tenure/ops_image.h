@@ -47,5 +47,14 @@ TENURE_API Tensor sobel_edges(Tensor images, std::string_view data_format = "cha
 /// A Gaussian filter with zeros around the image.
 TENURE_API Tensor gaussian_blur(Tensor images, Pair kernel_size = 3, double sigma_y = 1, double sigma_x = 1,
                                 std::string_view data_format = "channels_last");
+/// Resamples the axes in spatial_dims to output_shape: what was at i stands at scale * i + translation, zero where nothing was. scale, translation:
+/// [number of spatial_dims]; method: linear, cubic, lanczos3 or lanczos5. antialias widens the filter where it makes images smaller. Integer
+/// images are rounded and kept within their own values.
+TENURE_API Tensor scale_and_translate(Tensor images, const Shape& output_shape, Tensor scale, Tensor translation, const Axes& spatial_dims,
+                                      std::string_view method, bool antialias = true);
+/// Structural similarity, in [-1, 1], one for each pair of images: Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment: from error visibility
+/// to structural similarity" (2004). max_val is the range of the values.
+TENURE_API Tensor ssim(Tensor image1, Tensor image2, double max_val = 1, int64_t filter_size = 11, double filter_sigma = 1.5, double k1 = 0.01,
+                       double k2 = 0.03, std::string_view data_format = "channels_last");
 
 }  // namespace tenure

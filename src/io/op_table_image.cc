@@ -82,6 +82,21 @@ Tensors gaussian_blur_op(Args a) {
   if (sigma.size() > 2) a.wrong("sigma", Json(sigma), "one number or two");
   return {gaussian_blur(std::move(x), size, sigma.front(), sigma.back(), format_of(a, 3))};
 }
+Tensors scale_and_translate_op(Args a) {
+  Tensor x = a.tensor(0, "images");
+  const std::vector<int64_t> shape = a.integers(1, "output_shape"), dims = a.integers(-1, "spatial_dims");
+  Tensor scale = a.tensor(2, "scale"), translation = a.tensor(3, "translation");
+  const bool antialias = a.flag(-1, "antialias", true);
+  return {scale_and_translate(std::move(x), Shape(shape), std::move(scale), std::move(translation), Axes(dims.begin(), dims.end()),
+                              a.text(-1, "method", "linear"), antialias)};
+}
+Tensors ssim_op(Args a) {
+  Tensor x = a.tensor(0, "image1"), y = a.tensor(1, "image2");
+  const double range = a.number(2, "max_val", 1);
+  const int64_t size = a.integer(3, "filter_size", 11);
+  const double sigma = a.number(4, "filter_sigma", 1.5), k1 = a.number(5, "k1", 0.01), k2 = a.number(6, "k2", 0.03);
+  return {ssim(std::move(x), std::move(y), range, size, sigma, k1, k2, format_of(a, 7))};
+}
 
 constexpr std::array image_table = std::to_array<OpRow>({
     {"AffineTransform", affine_transform_op},
@@ -95,6 +110,8 @@ constexpr std::array image_table = std::to_array<OpRow>({
     {"RGBToGrayscale", in_format<rgb_to_grayscale>},
     {"RGBToHSV", in_format<rgb_to_hsv>},
     {"Resize", resize_op},
+    {"SSIM", ssim_op},
+    {"ScaleAndTranslate", scale_and_translate_op},
     {"SobelEdges", in_format<sobel_edges>},
 });
 static_assert(std::is_sorted(image_table.begin(), image_table.end(), [](const OpRow& a, const OpRow& b) { return a.name < b.name; }));

@@ -2,9 +2,11 @@
 #include <tenure/ops_image.h>
 
 #include <cmath>
+#include <limits>
 #include <string>
 
 #include <tenure/ops_linalg.h>
+#include <tenure/ops_numpy.h>
 
 #include "ops/helpers.h"
 #include "ops/patches.h"
@@ -357,6 +359,105 @@ Tensor gaussian_blur(Tensor images, Pair kernel_size, double sigma_y, double sig
   for (double b : second)
     for (double a : first) kernel.insert(kernel.end(), static_cast<size_t>(c), a * b);
   return in.close(depthwise_conv2d(in.x, cast(Tensor::from(kernel, {kernel_size.h, kernel_size.w, c, 1}), in.x.dtype()), {.padding = "same"}));
+}
+
+// ---- scale and translate --------------------------------------------------------------------------------------------------------
+
+namespace {
+
+// How much of a pixel at distance x >= 0 a sample takes.
+Tensor pixel_share(const Tensor& x, std::string_view method) {
+  if (method == "linear" || method == "bilinear" || method == "trilinear" || method == "triangle") return maximum(1.0 - x, 0.0);
+  if (method == "cubic" || method == "bicubic" || method == "tricubic") {
+    const Tensor near = ((1.5 * x - 2.5) * x) * x + 1.0, far = ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0;
+    return where(greater_equal(x, 2.0), 0.0, where(greater_equal(x, 1.0), far, near));
+  }
+  check(method == "lanczos3" || method == "lanczos5", Code::InvalidArgument,
+        "scale_and_translate: expected method linear, cubic, lanczos3 or lanczos5, got '{}'", method);
+  const double radius = method == "lanczos3" ? 3 : 5, pi = std::acos(-1.0);
+  const Tensor y = radius * sin(pi * x) * sin(pi * x / radius), under = where(equal(x, 0.0), 1.0, pi * pi * x * x);
+  return where(greater(x, radius), 0.0, where(greater(x, 1e-3), y / under, 1.0));
+}
+
+// [in, out]: the share of every input place in every output place of one axis.
+Tensor shares_of(int64_t in, int64_t out, Tensor scale, Tensor translation, std::string_view method, bool antialias) {
+  const Tensor inverse = 1.0 / std::move(scale);
+  const Tensor at = (arange(0, static_cast<double>(out), 1, inverse.dtype()) + 0.5) * inverse - std::move(translation) * inverse - 0.5;
+  Tensor x = abs(expand_dims(at, 0) - expand_dims(arange(0, static_cast<double>(in), 1, inverse.dtype()), 1));
+  if (antialias) x = std::move(x) / maximum(inverse, 1.0);
+  Tensor w = pixel_share(x, method);
+  const Tensor total = sum(w, {0}, true);
+  w = where(greater(abs(total), 1000.0 * std::numeric_limits<float>::epsilon()), w / where(equal(total, 0.0), 1.0, total), 0.0);
+  return where(expand_dims(logical_and(greater_equal(at, -0.5), less_equal(at, static_cast<double>(in) - 0.5)), 0), std::move(w), 0.0);
+}
+
+}  // namespace
+
+Tensor scale_and_translate(Tensor images, const Shape& output_shape, Tensor scale, Tensor translation, const Axes& spatial_dims,
+                           std::string_view method, bool antialias) {
+  const int rank = images.rank();
+  const auto n = static_cast<int64_t>(spatial_dims.size());
+  check(static_cast<int>(output_shape.rank()) == rank, Code::Shape, "scale_and_translate: expected an output_shape of rank {}, got {}", rank,
+        output_shape);
+  for (const Tensor* t : {&scale, &translation})
+    check(t->shape() == Shape{n}, Code::Shape, "scale_and_translate: expected a scale and a translation for each of {} spatial_dims, got {}", n,
+          t->spec());
+  std::vector<bool> chosen(static_cast<size_t>(rank), false);
+  for (int d : spatial_dims) {
+    check(d >= -rank && d < rank, Code::InvalidArgument, "scale_and_translate: expected spatial_dims below {}, got {}", rank, d);
+    const auto axis = static_cast<size_t>(d < 0 ? d + rank : d);
+    check(!chosen[axis], Code::InvalidArgument, "scale_and_translate: axis {} stands twice in spatial_dims", axis);
+    check(images.shape()[axis] >= 0 && output_shape[axis] >= 0, Code::Shape, "scale_and_translate: axis {} must be known, got {} for {}", axis,
+          images.spec(), output_shape);
+    chosen[axis] = true;
+  }
+  for (size_t i = 0; i < chosen.size(); ++i)
+    check(chosen[i] || output_shape[i] == images.shape()[i] || output_shape[i] < 0 || images.shape()[i] < 0, Code::Shape,
+          "scale_and_translate: axis {} is no spatial dim, expected {} in output_shape {}", i, images.shape()[i], output_shape);
+  if (n == 0) return images;
+  const DType given = images.dtype(), t = is_float(scale.dtype()) ? scale.dtype() : is_float(translation.dtype()) ? translation.dtype() : float32;
+  scale = cast(std::move(scale), t), translation = cast(std::move(translation), t);
+  Tensor y = is_float(given) ? images : cast(images, float32);
+  for (int64_t i = 0; i < n; ++i) {
+    const int d = spatial_dims[static_cast<size_t>(i)], axis = d < 0 ? d + rank : d;
+    auto at = [i](const Tensor& of) { return reshape(slice(of, {i}, {1}), {}); };
+    Tensor w =
+        shares_of(images.shape()[static_cast<size_t>(axis)], output_shape[static_cast<size_t>(axis)], at(scale), at(translation), method, antialias);
+    y = moveaxis(tensordot(std::move(y), cast(std::move(w), y.dtype()), Axes{axis}, Axes{0}), {-1}, {axis});
+  }
+  if (is_float(given)) return y;
+  return cast(minimum(maximum(round(std::move(y)), cast(min(images), float32)), cast(max(images), float32)), given);
+}
+
+// ---- likeness ---------------------------------------------------------------------------------------------------------------------
+
+Tensor ssim(Tensor image1, Tensor image2, double max_val, int64_t filter_size, double filter_sigma, double k1, double k2,
+            std::string_view data_format) {
+  check(image1.shape() == image2.shape(), Code::Shape, "ssim: expected images of one shape, got {} and {}", image1.spec(), image2.spec());
+  check(filter_size > 0 && filter_sigma > 0, Code::InvalidArgument, "ssim: expected filter_size and filter_sigma above 0, got {} and {}", filter_size,
+        filter_sigma);
+  const DType given = image1.dtype(), t = is_float(given) ? given : float32;
+  const Images a(cast(std::move(image1), t), data_format, "ssim"), b(cast(std::move(image2), t), data_format, "ssim");
+  a.need_size("ssim");
+  check(a.height() >= filter_size && a.width() >= filter_size, Code::Shape, "ssim: the filter of {} is larger than the images, {}", filter_size,
+        a.x.spec());
+  std::vector<double> line, kernel;
+  double total = 0;
+  for (int64_t i = 0; i < filter_size; ++i) {
+    const double at = static_cast<double>(i) - static_cast<double>(filter_size - 1) / 2;
+    total += line.emplace_back(std::exp(-at * at / (2 * filter_sigma * filter_sigma)));
+  }
+  for (double v : line)
+    for (double w : line) kernel.insert(kernel.end(), static_cast<size_t>(a.channels()), v * w / (total * total));
+  const Tensor filter = cast(Tensor::from(kernel, {filter_size, filter_size, a.channels(), 1}), t);
+  auto blurred = [&](const Tensor& x) { return depthwise_conv2d(x, filter); };
+  const double c1 = k1 * max_val * k1 * max_val, c2 = k2 * max_val * k2 * max_val;
+  const Tensor m1 = blurred(a.x), m2 = blurred(b.x), m11 = m1 * m1, m22 = m2 * m2, m12 = m1 * m2;
+  const Tensor v1 = blurred(a.x * a.x) - m11, v2 = blurred(b.x * b.x) - m22, v12 = blurred(a.x * b.x) - m12;
+  const Tensor likeness = ((2.0 * m12 + c1) * (2.0 * v12 + c2)) / ((m11 + m22 + c1) * (v1 + v2 + c2));
+  Tensor y = mean(likeness, {1, 2, 3});
+  if (a.single) y = squeeze(std::move(y), {0});
+  return cast(std::move(y), given);
 }
 
 }  // namespace tenure

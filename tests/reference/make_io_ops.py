@@ -110,6 +110,7 @@ def io_pictures():
         ops.image.affine_transform(p, t, interpolation="nearest", fill_mode="reflect"), ops.image.perspective_transform(p, corners, corners + 0.3), ops.image.rgb_to_grayscale(p), ops.image.rgb_to_hsv(p),
         ops.image.hsv_to_rgb(p), ops.image.crop_images(p, 1, 1, target_height=3, target_width=4), ops.image.pad_images(p, 1, 2, 3, 0), ops.image.extract_patches(p, (2, 3)), ops.image.extract_patches(p, (3, 3), strides=2, padding="same"),
         ops.image.sobel_edges(p), ops.image.gaussian_blur(p, (3, 3), (0.8, 1.2)),
+        ops.image.scale_and_translate(p, (2, 9, 5, 3), np.float32([1.4, 0.8]), np.float32([0.5, -0.2]), (1, 2), "cubic"), ops.image.ssim(p, p * 0.8 + 0.1, filter_size=5),
     ]
     draw = Draw("io_pictures")
     return keras.Model([p, t], outputs, name="io_pictures"), [draw.f(2, 6, 7, 3, low=0, high=1), np.float32([[0.9, 0.2, -0.43, -0.1, 1.1, 0.32, 0, 0], [0.8, -0.3, 2.1, 0.4, 0.9, -1.2, 0.01, -0.02]])]

@@ -21,6 +21,7 @@ def find(op):
 SPECIAL = {
     "fft": lambda t: keras.ops.fft(tuple(t)), "fft2": lambda t: keras.ops.fft2(tuple(t)), "ifft2": lambda t: keras.ops.ifft2(tuple(t)),
     "irfft": lambda t, **a: keras.ops.irfft(tuple(t), **a), "istft": lambda t, **a: keras.ops.istft(tuple(t), **a),
+    "scale_and_translate": lambda t, output_shape, **a: keras.ops.image.scale_and_translate(t[0], output_shape, t[1], t[2], **a),
     "meshgrid": lambda t, **a: keras.ops.meshgrid(*t, **a), "select": lambda t, default: keras.ops.select(list(t[:len(t) // 2]), list(t[len(t) // 2:]), default),
     **{op: (lambda t, op=op: find(op)(list(t))) for op in ("hstack", "vstack", "dstack")},
 }
@@ -269,6 +270,13 @@ def image_cases():
     add("sobel_edges", "plain", lambda d: [d.f(2, 5, 6, 2)])
     add("gaussian_blur", "plain", lambda d: [d.f(2, 6, 7, 2)])
     add("gaussian_blur", "wide", lambda d: [d.f(6, 7, 2)], kernel_size=[3, 5], sigma=[0.7, 1.5])
+    for method in ("linear", "cubic", "lanczos3", "lanczos5"):
+        add("scale_and_translate", method, lambda d: [d.f(5, 7, 2), np.float32([1.6, 0.7]), np.float32([0.4, -0.3])], output_shape=[8, 5, 2],
+            spatial_dims=[0, 1], method=method)
+    add("scale_and_translate", "sharp", lambda d: [d.f(2, 6, 4), np.float32([0.45]), np.float32([0.9])], output_shape=[2, 3, 4], spatial_dims=[1],
+        method="linear", antialias=False)
+    add("ssim", "plain", lambda d: [d.f(2, 12, 13, 2), d.f(2, 12, 13, 2)])
+    add("ssim", "small", lambda d: [d.f(6, 7, 3), d.f(6, 7, 3)], max_val=2.0, filter_size=3, filter_sigma=0.8, k1=0.02, k2=0.05)
 
 
 special_cases(), numpy_cases(), linalg_cases(), signal_cases(), image_cases()
