@@ -92,6 +92,7 @@ Table specimens_of_all() {
   };
   specimens::add_vision(table);
   specimens::add_preprocessing(table);
+  specimens::add_audio(table);
   return table;
 }
 
@@ -171,7 +172,8 @@ void a_step_lowers_the_loss(const std::string& c, const Specimen& s) {
   Tensor y = c == "InputLayer" ? inner[0] : first(layer(TensorList(inner)));
   y = layers::Dense{.units = 1}(layers::Flatten{}(y));
   Model model{{.inputs = inputs, .outputs = {y}}};
-  model.compile({.optimizer = optimizers::SGD{.learning_rate = 1e-3}, .loss = "mse"});
+  const double rate = c == "MelSpectrogram" ? 1e-6 : 1e-3;  // decibels are steep
+  model.compile({.optimizer = optimizers::SGD{.learning_rate = rate}, .loss = "mse"});
   Tensors xs = drawn(s.inputs);
   // Its calls in training change the kernel until that has a norm of one.
   for (int i = 0; c == "SpectralNormalization" && i < 30; ++i) layer(TensorList(xs), {.training = true});
@@ -221,7 +223,7 @@ void policies_hold(const std::string& c, const Specimen& s) {
     SCOPED_TRACE(policy);
     auto config = nlohmann::ordered_json::parse(s.config);
     config["dtype"] = policy;
-    for (const char* part : {"layer", "cell", "cells"}) {
+    for (const char* part : {"layer", "layers", "cell", "cells"}) {
       if (!config.contains(part)) continue;
       auto give = [&](nlohmann::ordered_json& l) { l["config"]["dtype"] = policy; };
       if (config[part].is_array())

@@ -31,6 +31,15 @@ inline void add_preprocessing(Table& t) {
   t["TextVectorization"] = {{R"({"vocabulary": ["w1", "w0"], "output_sequence_length": 4})", {{{3, 1}, DType::string}}}};
 }
 
+// Layers of sound.
+inline void add_audio(Table& t) {
+  t["STFTSpectrogram"] = {{R"({"frame_length": 4, "frame_step": 2})", {kSeries}},
+                          {R"({"mode": "psd", "frame_length": 3, "window": [0.5, 1.0, 0.5], "padding": "same", "expand_dims": true})", {kSeries}},
+                          {R"({"mode": "stft", "frame_length": 3, "scaling": null, "data_format": "channels_first"})", {kSeries}}};
+  t["MelSpectrogram"] = {{R"({"fft_length": 16, "sequence_stride": 5, "num_mel_bins": 4, "min_freq": 0.0})", {{{3, 30}, float32}}},
+                         {R"({"fft_length": 12, "sequence_length": 10, "num_mel_bins": 3, "power_to_db": false})", {{{2, 20}, float32}}}};
+}
+
 // Layers of images, series and volumes.
 inline void add_vision(Table& t) {
   t["Dot"] = {{R"({"axes": 1})", {kMatrix, kMatrix}}, {R"({"axes": [2, 1], "normalize": true})", {kSeries, {{2, 4, 3}, float32}}}};

@@ -22,7 +22,7 @@ PUBLIC = {header: folder for folder, headers in {
     "ops": "convolution ops ops_image ops_linalg ops_nn ops_numpy ops_signal",
     "graph": "control function jacobian tape",
     "data": "arrays data",
-    "nn": "applications attention augmentation callbacks conv_lstm initializers layer layer_values layers layers_convolution "
+    "nn": "applications attention audio augmentation callbacks conv_lstm initializers layer layer_values layers layers_convolution "
           "layers_normalization layers_pooling layers_regularization layers_shape loss_scale losses metrics model optimizers "
           "preprocessing recurrent reversible_embedding text train wrappers",
     "io": "inspect saving",

@@ -4,6 +4,7 @@
 #include <tenure/applications.h>
 #include <tenure/arrays.h>
 #include <tenure/attention.h>
+#include <tenure/audio.h>
 #include <tenure/augmentation.h>
 #include <tenure/callbacks.h>
 #include <tenure/control.h>

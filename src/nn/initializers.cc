@@ -11,6 +11,7 @@
 
 #include "core/context.h"
 #include "nn/config.h"
+#include "nn/window.h"
 
 namespace tenure {
 
@@ -176,7 +177,7 @@ const std::vector<CosineWindow>& cosine_windows() {
 }
 
 // SciPy's windows; a periodic one is the symmetric one of one more step without the last.
-std::vector<double> window_of(const std::string& name, int64_t length, bool periodic) {
+std::vector<double> window_of(const std::string& name, int64_t length, bool periodic, const char* where = "STFT") {
   const int64_t whole = periodic ? length + 1 : length;
   std::vector<double> w(static_cast<size_t>(length), 1.0);
   if (length <= 1) return w;
@@ -192,7 +193,7 @@ std::vector<double> window_of(const std::string& name, int64_t length, bool peri
     return w;
   }
   check(name == "bartlett" || name == "triang" || name == "cosine", Code::NotFound,
-        "STFT: there is no window '{}'; there are: {}bartlett, triang, cosine", name, known);
+        "{}: there is no window '{}'; there are: {}bartlett, triang, cosine", where, name, known);
   for (size_t n = 0; n < w.size(); ++n) {
     const auto at = static_cast<double>(n);
     if (name == "cosine") w[n] = std::sin(std::numbers::pi * (at + 0.5) / static_cast<double>(whole));
@@ -205,28 +206,27 @@ std::vector<double> window_of(const std::string& name, int64_t length, bool peri
 // A window by name, by values, or none.
 class Window final : public ConfigObject {
  public:
-  explicit Window(STFT& c) : c_(c) {}
-  std::string to_json() const override {
-    return (!c_.window_values.empty() ? Json(c_.window_values) : c_.window ? Json(*c_.window) : Json(nullptr)).dump();
-  }
+  Window(std::optional<std::string>& name, std::vector<double>& values, const char* where) : name_(name), values_(values), where_(where) {}
+  std::string to_json() const override { return (!values_.empty() ? Json(values_) : name_ ? Json(*name_) : Json(nullptr)).dump(); }
   void from_json(const std::string& text) override {
-    const Json j = nn::parse(text, "STFT");
+    const Json j = nn::parse(text, where_);
     const bool list = j.is_array() && std::all_of(j.begin(), j.end(), [](const Json& n) { return n.is_number(); });
-    check(j.is_null() || j.is_string() || list, Code::InvalidArgument, "STFT: expected a window's name or values, got {}", text);
-    c_.window.reset(), c_.window_values.clear();
-    if (j.is_string()) c_.window = j.get<std::string>();
-    if (list) c_.window_values = j.get<std::vector<double>>();
+    check(j.is_null() || j.is_string() || list, Code::InvalidArgument, "{}: expected a window's name or values, got {}", where_, text);
+    name_.reset(), values_.clear();
+    if (j.is_string()) name_ = j.get<std::string>();
+    if (list) values_ = j.get<std::vector<double>>();
   }
 
  private:
-  STFT& c_;
+  std::optional<std::string>& name_;
+  std::vector<double>& values_;
+  const char* where_;
 };
 
 }  // namespace
 
 void fields(Fields& v, STFT& c) {
-  Window window(c);
-  v("side", c.side), v("window", window), v("periodic", c.periodic), v("scaling", c.scaling);
+  v("side", c.side), nn::visit_window(v, c.window, c.window_values, "STFT"), v("periodic", c.periodic), v("scaling", c.scaling);
   check(c.side == "real" || c.side == "imag", Code::InvalidArgument, "STFT: expected side real or imag, got '{}'", c.side);
   check(!c.scaling || *c.scaling == "density" || *c.scaling == "spectrum", Code::InvalidArgument,
         "STFT: expected scaling density, spectrum or none, got '{}'", c.scaling.value_or(""));
@@ -281,6 +281,17 @@ Tensor make(const Orthogonal& c, const Shape& s, DType t) {
 }
 
 }  // namespace initializers
+
+namespace nn {
+
+void visit_window(Fields& v, std::optional<std::string>& name, std::vector<double>& values, const char* where) {
+  initializers::Window window(name, values, where);
+  v("window", window);
+}
+
+void check_window(const std::string& name, const char* where) { initializers::window_of(name, 2, false, where); }
+
+}  // namespace nn
 
 namespace {
 

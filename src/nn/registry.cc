@@ -90,6 +90,7 @@ LayerRegistry::LayerRegistry() : impl_(std::make_unique<Impl>()) {
   register_augment_geometry(*this);
   register_augment_values(*this);
   register_augment_histogram(*this);
+  register_spectrograms(*this);
 }
 
 void LayerRegistry::add(Entry entry) {

@@ -32,5 +32,6 @@ void register_text_layers(LayerRegistry& r);
 void register_augment_geometry(LayerRegistry& r);
 void register_augment_values(LayerRegistry& r);
 void register_augment_histogram(LayerRegistry& r);
+void register_spectrograms(LayerRegistry& r);
 
 }  // namespace tenure
