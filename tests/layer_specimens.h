@@ -110,6 +110,16 @@ inline void add_vision(Table& t) {
   t["RandomPosterization"] = {{R"({"factor": [3, 6], "value_range": [-9, 9]})", {kImage}}};
   t["RandomGaussianBlur"] = {{R"({"kernel_size": [3, 1], "value_range": [-9, 9]})", {kImage}}};
   t["RandomErasing"] = {{R"({"factor": 0.5, "fill_value": 1.0})", {kImage}}, {R"({"value_range": [-1, 1]})", {kImage}}};
+  t["RandomRotation"] = {{R"({"factor": 0.02, "fill_mode": "constant"})", {kImage}},
+                         {R"({"factor": [0.01, 0.02], "seed": 3, "data_format": "channels_first"})", {kImage}}};
+  t["RandomZoom"] = {{R"({"height_factor": 0.1})", {kImage}},
+                     {R"({"height_factor": [0.1, 0.2], "width_factor": 0.1, "interpolation": "nearest"})", {kImage}}};
+  t["RandomTranslation"] = {{R"({"height_factor": 0.1, "width_factor": [0.1, 0.2], "fill_mode": "wrap"})", {kImage}}};
+  t["RandomShear"] = {{R"({"x_factor": 0.1, "y_factor": [0.05, 0.1], "fill_mode": "nearest"})", {kImage}}};
+  t["RandomPerspective"] = {{R"({"scale": 0.1, "fill_value": 1.0})", {kImage}}, {R"({"factor": [0.2, 0.5], "scale": 0.2, "seed": 2})", {kImage}}};
+  t["Pipeline"] = {
+      {R"({"layers": [{"class_name": "Rescaling", "config": {"scale": 0.5}}, {"class_name": "RandomFlip", "config": {"seed": 1}}]})", {kImage}},
+      {R"({"layers": [{"class_name": "Dense", "config": {"units": 3}}]})", {kMatrix}}};
   t["AutoContrast"] = {{R"({"value_range": [-4, 4]})", {kImage}}};
   t["Equalization"] = {{R"({"value_range": [-4, 4], "bins": 32})", {kImage}}};
   t["ContrastLimitedAdaptiveHistogramEqualization"] = {{R"({"value_range": [-4, 4], "tile_grid_size": [2, 3]})", {kImage}}};

@@ -230,7 +230,7 @@ TEST(Augmentation, BoxesAreCutOrPadded) {
   EXPECT_EQ(cut[2].shape(), Shape({1, 3}));
 }
 
-INSTANTIATE_TEST_SUITE_P(Files, LayersMoreGolden, testing::Values("layers_more.npz", "dtypes.npz", "augmentation.npz", "audio.npz"),
+INSTANTIATE_TEST_SUITE_P(Files, LayersMoreGolden, testing::Values("layers_more.npz", "dtypes.npz", "augmentation.npz", "augmentation_more.npz", "audio.npz"),
                          [](const auto& info) { return std::string(info.param).substr(0, std::string(info.param).find('.')); });
 
 }  // namespace

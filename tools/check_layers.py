@@ -24,7 +24,7 @@ PUBLIC = {header: folder for folder, headers in {
     "data": "arrays data",
     "nn": "applications attention audio augmentation callbacks conv_lstm initializers layer layer_values layers layers_convolution "
           "layers_normalization layers_pooling layers_regularization layers_shape loss_scale losses metrics model optimizers "
-          "preprocessing recurrent reversible_embedding text train wrappers",
+          "pipeline preprocessing recurrent reversible_embedding text train wrappers",
     "io": "inspect saving",
     "cli": "gtest tenure",
 }.items() for header in headers.split()}

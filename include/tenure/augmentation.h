@@ -43,6 +43,86 @@ struct TENURE_API RandomCrop {
   operator Layer() const;
 };
 
+/// Turns images around their middle by an angle drawn from the factor, in full turns. What lies outside is filled as ops' affine_transform says:
+/// fill_mode reflect, wrap, constant (fill_value) or nearest; interpolation bilinear or nearest. So do the next three.
+struct TENURE_API RandomRotation {
+  NumberList factor = 0;
+  std::string fill_mode = "reflect", interpolation = "bilinear";
+  std::optional<int64_t> seed = {};
+  double fill_value = 0;
+  std::string data_format = {};
+  std::optional<std::string> bounding_box_format = {};
+  std::string name = {};
+  bool trainable = true;
+  DTypePolicy dtype = {};
+  Outputs operator()(TensorList inputs) const&&;
+  operator Layer() const;
+};
+
+/// Zooms around the middle: 1 + a number drawn from height_factor is the part of the height that is seen. Without a width_factor the width is zoomed as
+/// the height. Factors lie in (-1, 1].
+struct TENURE_API RandomZoom {
+  NumberList height_factor = 0;
+  std::optional<NumberList> width_factor = {};
+  std::string fill_mode = "reflect", interpolation = "bilinear";
+  std::optional<int64_t> seed = {};
+  double fill_value = 0;
+  std::string data_format = {};
+  std::optional<std::string> bounding_box_format = {};
+  std::string name = {};
+  bool trainable = true;
+  DTypePolicy dtype = {};
+  Outputs operator()(TensorList inputs) const&&;
+  operator Layer() const;
+};
+
+/// Moves images down and to the right by parts of their height and width.
+struct TENURE_API RandomTranslation {
+  NumberList height_factor = 0, width_factor = 0;
+  std::string fill_mode = "reflect", interpolation = "bilinear";
+  std::optional<int64_t> seed = {};
+  double fill_value = 0;
+  std::string data_format = {};
+  std::optional<std::string> bounding_box_format = {};
+  std::string name = {};
+  bool trainable = true;
+  DTypePolicy dtype = {};
+  Outputs operator()(TensorList inputs) const&&;
+  operator Layer() const;
+};
+
+/// Shears images from their upper left corner: rows by x_factor, columns by y_factor, both the other way round with equal chance. Numbers lie in
+/// [0, 1], those of two in [-1, 1].
+struct TENURE_API RandomShear {
+  NumberList x_factor = 0, y_factor = 0;
+  std::string interpolation = "bilinear", fill_mode = "reflect";
+  double fill_value = 0;
+  std::string data_format = {};
+  std::optional<int64_t> seed = {};
+  std::optional<std::string> bounding_box_format = {};
+  std::string name = {};
+  bool trainable = true;
+  DTypePolicy dtype = {};
+  Outputs operator()(TensorList inputs) const&&;
+  operator Layer() const;
+};
+
+/// With a chance drawn from the factor, moves the corners of images by up to half of scale times their coordinates.
+struct TENURE_API RandomPerspective {
+  NumberList factor = 1;
+  double scale = 1;
+  std::string interpolation = "bilinear";
+  double fill_value = 0;
+  std::optional<int64_t> seed = {};
+  std::string data_format = {};
+  std::optional<std::string> bounding_box_format = {};
+  std::string name = {};
+  bool trainable = true;
+  DTypePolicy dtype = {};
+  Outputs operator()(TensorList inputs) const&&;
+  operator Layer() const;
+};
+
 // ---- values -----------------------------------------------------------------------------------------------------------------
 
 /// Adds a part of the width of value_range and clips.

@@ -33,6 +33,7 @@
 #include <tenure/ops_numpy.h>
 #include <tenure/ops_signal.h>
 #include <tenure/optimizers.h>
+#include <tenure/pipeline.h>
 #include <tenure/preprocessing.h>
 #include <tenure/recurrent.h>
 #include <tenure/reversible_embedding.h>

@@ -90,7 +90,9 @@ LayerRegistry::LayerRegistry() : impl_(std::make_unique<Impl>()) {
   register_augment_geometry(*this);
   register_augment_values(*this);
   register_augment_histogram(*this);
+  register_augment_affine(*this);
   register_spectrograms(*this);
+  register_pipeline(*this);
 }
 
 void LayerRegistry::add(Entry entry) {
@@ -142,6 +144,7 @@ Json LayerBody::config() const {
   object_->visit_config(w);
   const std::string c = object_->class_name();
   if (c == "InputLayer") w.out.erase("trainable");  // its dtype is the data's, written by itself
+  if (c == "Pipeline") w.out.erase("trainable"), w.out.erase("dtype");  // its constructor takes neither
   // The constructors of these take no `trainable`, and Keras writes their variables' dtype for the policy.
   if (c.rfind("SpatialDropout", 0) == 0) w.out.erase("trainable"), w.out["dtype"] = to_string(policy_.variable_dtype());
   if (c == "Discretization" || c == "HashedCrossing") w.out.erase("trainable"), w.out["dtype"] = to_string(policy_.variable_dtype());

@@ -32,6 +32,8 @@ void register_text_layers(LayerRegistry& r);
 void register_augment_geometry(LayerRegistry& r);
 void register_augment_values(LayerRegistry& r);
 void register_augment_histogram(LayerRegistry& r);
+void register_augment_affine(LayerRegistry& r);
 void register_spectrograms(LayerRegistry& r);
+void register_pipeline(LayerRegistry& r);
 
 }  // namespace tenure
