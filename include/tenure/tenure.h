@@ -31,6 +31,7 @@
 #include <tenure/ops_linalg.h>
 #include <tenure/ops_nn.h>
 #include <tenure/ops_numpy.h>
+#include <tenure/ops_random.h>
 #include <tenure/ops_signal.h>
 #include <tenure/optimizers.h>
 #include <tenure/pipeline.h>

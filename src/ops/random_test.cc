@@ -2,6 +2,7 @@
 
 #include <tenure/error.h>
 #include <tenure/ops.h>
+#include <tenure/ops_random.h>
 
 #include "base/parallel.h"
 #include "ops/test_gradients.h"
@@ -21,6 +22,30 @@ TEST(Random, ADrawAdvancesTheStateAndIsAFunctionOfIt) {
   EXPECT_EQ(values(first), values(random::uniform({100}, b)));
   EXPECT_NE(values(first), values(second));
   EXPECT_NE(values(first), values(random::uniform({100}, c)));
+}
+
+TEST(Random, GammaAndBetaHaveTheirMoments) {
+  SeedGenerator g(11);
+  for (double a : {0.05, 0.7, 1.0, 2.5, 30.0}) {
+    SCOPED_TRACE(a);
+    const Tensor y = random::gamma({40000}, g, a);
+    EXPECT_NEAR(mean_of(y), a, 0.03 * std::max(a, 0.2));
+    EXPECT_NEAR(mean_of(square(y - a)), a, 0.08 * std::max(a, 0.2));
+    for (double b : {0.05, 1.0, 4.0}) {
+      const Tensor z = random::beta({40000}, g, a, b, float64);
+      EXPECT_NEAR(mean_of(z), a / (a + b), 0.01);
+      EXPECT_NEAR(mean_of(square(z - a / (a + b))), a * b / ((a + b) * (a + b) * (a + b + 1)), 0.01);
+      EXPECT_GE(min(z).item<double>(), 0);
+      EXPECT_LE(max(z).item<double>(), 1);
+    }
+  }
+  // So small that gammas are below any float: still one or the other.
+  const Tensor ends = random::beta({1000}, g, 1e-6, 1e-6);
+  EXPECT_NEAR(mean_of(ends), 0.5, 0.06);
+  EXPECT_EQ(values(random::gamma({50}, SeedGenerator(3), 0.4)), values(random::gamma({50}, SeedGenerator(3), 0.4)));
+  EXPECT_THROW((void)random::gamma({2}, g, 0), Error);
+  EXPECT_THROW((void)random::beta({2}, g, 1, -1), Error);
+  EXPECT_TRUE(isnan(random::log_gamma(full({1}, -1), g)).item<bool>());
 }
 
 TEST(Random, TheNumberOfThreadsDoesNotMatter) {
