@@ -160,7 +160,8 @@ void traced_is_eager(const std::string& c, const Specimen& s) {
 
 // Behind a Dense in front (where the input is real) and one at the end, a step of the descent lowers the loss.
 void a_step_lowers_the_loss(const std::string& c, const Specimen& s) {
-  if (c == "Solarization") return;  // in training it shows the negative: a step there says nothing of the picture
+  // In training it shows, or may choose, the negative: a step there says nothing of the picture.
+  if (c == "Solarization" || c == "RandAugment") return;
   Layer layer = made(c, s);
   Tensors inputs, inner;
   for (const Spec& spec : s.inputs) {

@@ -15,7 +15,8 @@ struct Specimen {
 };
 using Table = std::map<std::string, std::vector<Specimen>>;
 
-inline const Spec kImage{{2, 6, 5, 4}, float32}, kMatrix{{3, 4}, float32}, kSeries{{2, 5, 4}, float32}, kVolume{{2, 4, 3, 5, 2}, float32};
+inline const Spec kImage{{2, 6, 5, 4}, float32}, kPicture{{2, 6, 5, 3}, float32}, kMatrix{{3, 4}, float32}, kSeries{{2, 5, 4}, float32},
+    kVolume{{2, 4, 3, 5, 2}, float32};
 
 // Layers of numbers and texts before a network.
 inline void add_preprocessing(Table& t) {
@@ -117,6 +118,18 @@ inline void add_vision(Table& t) {
   t["RandomTranslation"] = {{R"({"height_factor": 0.1, "width_factor": [0.1, 0.2], "fill_mode": "wrap"})", {kImage}}};
   t["RandomShear"] = {{R"({"x_factor": 0.1, "y_factor": [0.05, 0.1], "fill_mode": "nearest"})", {kImage}}};
   t["RandomPerspective"] = {{R"({"scale": 0.1, "fill_value": 1.0})", {kImage}}, {R"({"factor": [0.2, 0.5], "scale": 0.2, "seed": 2})", {kImage}}};
+  t["RandomElasticTransform"] = {{R"({"scale": 0.5, "value_range": [-9, 9]})", {kImage}},
+                                 {R"({"factor": [0.2, 0.5], "fill_mode": "constant", "value_range": [-9, 9], "seed": 2})", {kImage}}};
+  t["RandomGrayscale"] = {{"{}", {kPicture}}, {R"({"factor": 1.0, "data_format": "channels_first"})", {{{2, 3, 6, 5}, float32}}}};
+  t["RandomHue"] = {{R"({"factor": 0.05, "value_range": [-9, 9], "seed": 1})", {kPicture}}};
+  t["RandomSaturation"] = {{R"({"factor": [0.4, 0.5], "value_range": [-9, 9]})", {kPicture}}};
+  t["RandomColorDegeneration"] = {{R"({"factor": [0.2, 0.4], "value_range": [-9, 9]})", {kPicture}}};
+  t["RandomColorJitter"] = {{R"({"brightness_factor": 0.01, "contrast_factor": 0.1, "value_range": [-9, 9]})", {kImage}},
+                            {R"({"saturation_factor": [0.4, 0.5], "hue_factor": 0.01, "value_range": [-9, 9], "seed": 2})", {kPicture}}};
+  t["MixUp"] = {{"{}", {kImage}}, {R"({"alpha": 2.0, "seed": 3})", {kImage}}};
+  t["CutMix"] = {{"{}", {kImage}}, {R"({"factor": [0.2, 0.9], "seed": 3, "data_format": "channels_first"})", {kImage}}};
+  t["RandAugment"] = {{R"({"factor": 0.01, "num_ops": 1, "value_range": [-9, 9], "seed": 1})", {kPicture}}};
+  t["AugMix"] = {{R"({"factor": 0.01, "num_chains": 2, "chain_depth": 1, "value_range": [-9, 9], "seed": 1})", {kPicture}}};
   t["Pipeline"] = {
       {R"({"layers": [{"class_name": "Rescaling", "config": {"scale": 0.5}}, {"class_name": "RandomFlip", "config": {"seed": 1}}]})", {kImage}},
       {R"({"layers": [{"class_name": "Dense", "config": {"units": 3}}]})", {kMatrix}}};

@@ -3,7 +3,8 @@
 //
 // As in Keras a layer that draws does so unless the call, or the call around it, says training = false: fit does, predict and evaluate do not.
 // Drawn values come from a generator of the layer's own, one value an image. A factor is a number f for a range from -f (0, where negative factors
-// make no sense) to f, or {lowest, highest}. bounding_box_format is kept for files; boxes and labels that go with images are not changed.
+// make no sense) to f, or {lowest, highest}. bounding_box_format is kept for files; boxes that go with images are not changed, labels by
+// MixUp and CutMix only.
 #pragma once
 
 #include <cstdint>
@@ -123,6 +124,24 @@ struct TENURE_API RandomPerspective {
   operator Layer() const;
 };
 
+/// With a chance drawn from the factor, moves every pixel by a smooth random field: normal numbers times sigma, filtered by a Gaussian of sigma,
+/// times alpha, where sigma is 0.05 of the shorter and alpha 0.1 of the longer side, both times a number drawn from scale; cut to value_range.
+/// fill_mode reflect, wrap, constant (fill_value), mirror or nearest, as in map_coordinates.
+struct TENURE_API RandomElasticTransform {
+  NumberList factor = 1, scale = 1;
+  std::string interpolation = "bilinear", fill_mode = "reflect";
+  double fill_value = 0;
+  NumberList value_range = {0, 255};
+  std::optional<int64_t> seed = {};
+  std::string data_format = {};
+  std::optional<std::string> bounding_box_format = {};
+  std::string name = {};
+  bool trainable = true;
+  DTypePolicy dtype = {};
+  Outputs operator()(TensorList inputs) const&&;
+  operator Layer() const;
+};
+
 // ---- values -----------------------------------------------------------------------------------------------------------------
 
 /// Adds a part of the width of value_range and clips.
@@ -229,6 +248,146 @@ struct TENURE_API RandomErasing {
   NumberList factor = 1, scale = {0.02, 0.33};
   std::optional<NumberList> fill_value = {};
   NumberList value_range = {0, 255};
+  std::optional<int64_t> seed = {};
+  std::string data_format = {};
+  std::optional<std::string> bounding_box_format = {};
+  std::string name = {};
+  bool trainable = true;
+  DTypePolicy dtype = {};
+  Outputs operator()(TensorList inputs) const&&;
+  operator Layer() const;
+};
+
+// ---- colours: images of red, green and blue -------------------------------------------------------------------------------------
+
+/// Makes images grey with this chance.
+struct TENURE_API RandomGrayscale {
+  double factor = 0.5;
+  std::string data_format = {};
+  std::optional<int64_t> seed = {};
+  std::optional<std::string> bounding_box_format = {};
+  std::string name = {};
+  bool trainable = true;
+  DTypePolicy dtype = {};
+  Outputs operator()(TensorList inputs) const&&;
+  operator Layer() const;
+};
+
+/// Turns hues by up to half of a number drawn from the factor, in whole turns, one way or the other.
+struct TENURE_API RandomHue {
+  NumberList factor = 0;
+  NumberList value_range = {0, 255};
+  std::string data_format = {};
+  std::optional<int64_t> seed = {};
+  std::optional<std::string> bounding_box_format = {};
+  std::string name = {};
+  bool trainable = true;
+  DTypePolicy dtype = {};
+  Outputs operator()(TensorList inputs) const&&;
+  operator Layer() const;
+};
+
+/// Multiplies saturations by f / (1 - f) with f drawn from the factor: 0 is grey, 0.5 changes nothing. As Keras has it, saturations are cut to
+/// value_range.
+struct TENURE_API RandomSaturation {
+  NumberList factor = 0;
+  NumberList value_range = {0, 255};
+  std::string data_format = {};
+  std::optional<int64_t> seed = {};
+  std::optional<std::string> bounding_box_format = {};
+  std::string name = {};
+  bool trainable = true;
+  DTypePolicy dtype = {};
+  Outputs operator()(TensorList inputs) const&&;
+  operator Layer() const;
+};
+
+/// Mixes images with their grey form: 0 as they are, 1 grey; cut to value_range.
+struct TENURE_API RandomColorDegeneration {
+  NumberList factor = 0;
+  NumberList value_range = {0, 255};
+  std::string data_format = {};
+  std::optional<int64_t> seed = {};
+  std::optional<std::string> bounding_box_format = {};
+  std::string name = {};
+  bool trainable = true;
+  DTypePolicy dtype = {};
+  Outputs operator()(TensorList inputs) const&&;
+  operator Layer() const;
+};
+
+/// RandomBrightness, RandomContrast, RandomSaturation and RandomHue, one behind the other, where they have a factor. With a seed each has one made of it.
+struct TENURE_API RandomColorJitter {
+  NumberList value_range = {0, 255};
+  std::optional<NumberList> brightness_factor = {}, contrast_factor = {}, saturation_factor = {}, hue_factor = {};
+  std::optional<int64_t> seed = {};
+  std::string data_format = {};
+  std::optional<std::string> bounding_box_format = {};
+  std::string name = {};
+  bool trainable = true;
+  DTypePolicy dtype = {};
+  Outputs operator()(TensorList inputs) const&&;
+  operator Layer() const;
+};
+
+// ---- mixtures -------------------------------------------------------------------------------------------------------------------
+
+/// Mixes every image of a batch with another: w of it and 1 - w of the other, w drawn from the beta law (alpha, alpha) (Zhang et al. 2018). Called with
+/// {images, labels [batch, classes]} it mixes labels in the same parts.
+struct TENURE_API MixUp {
+  double alpha = 0.2;
+  std::string data_format = {};
+  std::optional<int64_t> seed = {};
+  std::optional<std::string> bounding_box_format = {};
+  std::string name = {};
+  bool trainable = true;
+  DTypePolicy dtype = {};
+  Outputs operator()(TensorList inputs) const&&;
+  operator Layer() const;
+};
+
+/// Puts a box of another image of the batch into every image: 1 - w of its area, w drawn from the beta law whose two parameters are one number drawn
+/// from the factor (Yun et al. 2019). Called with {images, labels [batch, classes]} it mixes labels by the areas. One image stays as it is.
+struct TENURE_API CutMix {
+  NumberList factor = 1;
+  std::optional<int64_t> seed = {};
+  std::string data_format = {};
+  std::optional<std::string> bounding_box_format = {};
+  std::string name = {};
+  bool trainable = true;
+  DTypePolicy dtype = {};
+  Outputs operator()(TensorList inputs) const&&;
+  operator Layer() const;
+};
+
+/// num_ops times one of eleven layers, chosen with equal chance for the whole batch: RandomShear, RandomTranslation, RandomRotation, RandomBrightness,
+/// RandomColorDegeneration, RandomContrast, RandomSharpness, RandomPosterization, Solarization, AutoContrast, Equalization (Cubuk et al. 2020). A
+/// traced call computes all and keeps the chosen ones; eager calls compute those only, so the two draw different numbers.
+struct TENURE_API RandAugment {
+  NumberList value_range = {0, 255};
+  int64_t num_ops = 2;
+  NumberList factor = 0.5;
+  std::string interpolation = "bilinear";
+  std::optional<int64_t> seed = {};
+  std::string data_format = {};
+  std::optional<std::string> bounding_box_format = {};
+  std::string name = {};
+  bool trainable = true;
+  DTypePolicy dtype = {};
+  Outputs operator()(TensorList inputs) const&&;
+  operator Layer() const;
+};
+
+/// Mixes images with a mixture of num_chains augmented forms, each behind up to chain_depth of RandAugment's layers (without all_ops:
+/// without RandomBrightness, RandomColorDegeneration, RandomContrast and RandomSharpness); the parts are drawn from the Dirichlet and the beta law of alpha (Hendrycks et al. 2020); cut to value_range. Traced
+/// calls as in RandAugment.
+struct TENURE_API AugMix {
+  NumberList value_range = {0, 255};
+  int64_t num_chains = 3, chain_depth = 3;
+  NumberList factor = 0.3;
+  double alpha = 1;
+  bool all_ops = true;
+  std::string interpolation = "bilinear";
   std::optional<int64_t> seed = {};
   std::string data_format = {};
   std::optional<std::string> bounding_box_format = {};

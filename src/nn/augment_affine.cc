@@ -193,6 +193,66 @@ class RandomPerspectiveLayer final : public nn::ImagesLayer<RandomPerspective> {
 RandomPerspective::operator Layer() const { return make_layer<RandomPerspectiveLayer>(*this); }
 Outputs RandomPerspective::operator()(TensorList x) const&& { return Layer(*this)(std::move(x)); }
 
+// ---- RandomElasticTransform -----------------------------------------------------------------------------------------------------
+
+void fields(Fields& v, RandomElasticTransform& c) { v("factor", c.factor), v("scale", c.scale), v("value_range", c.value_range), place_fields(v, c); }
+
+class RandomElasticTransformLayer final : public nn::ImagesLayer<RandomElasticTransform> {
+ public:
+  explicit RandomElasticTransformLayer(const RandomElasticTransform& c)
+      : ImagesLayer(c),
+        range_(nn::range_of(c.factor, 0, 1, "RandomElasticTransform", "factor")),
+        scale_(nn::range_of(c.scale, 0, 1, "RandomElasticTransform", "scale")),
+        values_(nn::values_of(c.value_range, "RandomElasticTransform")) {
+    check_interpolation(c.interpolation, "RandomElasticTransform");
+    const std::string& f = c.fill_mode;
+    check(f == "reflect" || f == "wrap" || f == "constant" || f == "mirror" || f == "nearest", Code::InvalidArgument,
+          "RandomElasticTransform: expected fill_mode reflect, wrap, constant, mirror or nearest, got '{}'", f);
+    config.factor = nn::list_of(range_), config.scale = nn::list_of(scale_);
+  }
+
+ private:
+  Tensor changed(Tensor x) const override {
+    if (scale_.high == 0 || range_.high == 0 || x.shape()[0] == 0) return x;
+    const int64_t n = x.shape()[0], h = x.shape()[1], w = x.shape()[2];
+    const auto rows = static_cast<double>(h), columns = static_cast<double>(w);
+    Tensor chance = drawn(x, range_);
+    const Tensor chosen = less(drawn(x, {0, 1}), std::move(chance)), strength = drawn_as({}, scale_);
+    const Tensor sigma = multiply(strength, 0.05 * std::min(rows, columns)), alpha = multiply(strength, 0.1 * std::max(rows, columns));
+    const Tensor profile = gaussian(sigma, static_cast<int64_t>(scale_.high * 0.05 * std::min(rows, columns)));
+    const Tensor across = add(field(n, h, w, sigma, alpha, profile), reshape(arange(0, columns, 1, float32), {1, 1, w}));
+    const Tensor down = add(field(n, h, w, sigma, alpha, profile), reshape(arange(0, rows, 1, float32), {1, h, 1}));
+    const Tensor image = broadcast_to(reshape(arange(0, static_cast<double>(n), 1, float32), {n, 1, 1}), {n, h, w});
+    const Tensor places = stack({image, down, across}, 0);
+    Tensors channels = unstack(nn::as(x, float32), -1);
+    for (Tensor& c : channels)
+      c = map_coordinates(std::move(c), places, config.interpolation == "nearest" ? 0 : 1, config.fill_mode, config.fill_value);
+    Tensor y = nn::as(stack(channels, -1), compute_dtype());
+    return clip(where(chosen, std::move(y), std::move(x)), values_.low, values_.high);
+  }
+  // A Gaussian of 6 floor(sigma) + 1 values, with zeros on both sides where sigma's floor is below `most`.
+  static Tensor gaussian(const Tensor& sigma, int64_t most) {
+    const auto side = static_cast<double>(3 * most);
+    const Tensor at = arange(-side, side + 1, 1, float32);
+    const Tensor inside = nn::as(less_equal(abs(at), multiply(floor(sigma), 3)), float32);
+    Tensor y = multiply(exp(multiply(square(divide(at, maximum(sigma, 1e-12))), -0.5)), inside);
+    return divide(y, sum(y));
+  }
+  // How far the pixels are moved along an axis, [n, h, w].
+  Tensor field(int64_t n, int64_t h, int64_t w, const Tensor& sigma, const Tensor& alpha, const Tensor& profile) const {
+    const int64_t size = profile.dim(0);
+    Tensor y = multiply(random::normal({n, h, w, 1}, SeedGenerator(seed_.variable())), sigma);
+    if (size > 1) {
+      y = depthwise_conv2d(std::move(y), reshape(profile, {size, 1, 1, 1}), {.padding = "same"});
+      y = depthwise_conv2d(std::move(y), reshape(profile, {1, size, 1, 1}), {.padding = "same"});
+    }
+    return multiply(reshape(std::move(y), {n, h, w}), alpha);
+  }
+  Range range_, scale_, values_;
+};
+RandomElasticTransform::operator Layer() const { return make_layer<RandomElasticTransformLayer>(*this); }
+Outputs RandomElasticTransform::operator()(TensorList x) const&& { return Layer(*this)(std::move(x)); }
+
 }  // namespace layers
 
 void register_augment_affine(LayerRegistry& r) {
@@ -201,6 +261,7 @@ void register_augment_affine(LayerRegistry& r) {
   r.add<layers::RandomTranslation>("RandomTranslation");
   r.add<layers::RandomShear>("RandomShear");
   r.add<layers::RandomPerspective>("RandomPerspective");
+  r.add<layers::RandomElasticTransform>("RandomElasticTransform");
 }
 
 }  // namespace tenure

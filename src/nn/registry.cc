@@ -91,6 +91,8 @@ LayerRegistry::LayerRegistry() : impl_(std::make_unique<Impl>()) {
   register_augment_values(*this);
   register_augment_histogram(*this);
   register_augment_affine(*this);
+  register_augment_colour(*this);
+  register_augment_mix(*this);
   register_spectrograms(*this);
   register_pipeline(*this);
 }

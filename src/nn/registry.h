@@ -33,6 +33,8 @@ void register_augment_geometry(LayerRegistry& r);
 void register_augment_values(LayerRegistry& r);
 void register_augment_histogram(LayerRegistry& r);
 void register_augment_affine(LayerRegistry& r);
+void register_augment_colour(LayerRegistry& r);
+void register_augment_mix(LayerRegistry& r);
 void register_spectrograms(LayerRegistry& r);
 void register_pipeline(LayerRegistry& r);
 

@@ -68,7 +68,43 @@ def geometry():
         signs(f"RandomShear/{fill}_nearest", lambda fill=fill: L.RandomShear((0.4, 0.4), (0.15, 0.15), fill_mode=fill, fill_value=3.0, **nearest), image, shear)
 
 
+def colour():
+    everywhere("RandomColorDegeneration", lambda **k: L.RandomColorDegeneration((0.6, 0.6), **k))
+    case("RandomColorDegeneration/away", lambda: L.RandomColorDegeneration((-0.5, -0.5), value_range=(1, 0)), unit)
+    for kind, factor in {"never": 0.0, "always": 1.0}.items():
+        everywhere(f"RandomGrayscale/{kind}", lambda factor=factor, **k: L.RandomGrayscale(factor, **k))
+    for factor in (0.3, 0.5, 0.8, 1.0, -0.2):
+        case(f"RandomSaturation/{factor}", lambda factor=factor: L.RandomSaturation((factor, factor)), image)
+        case(f"RandomSaturation/{factor}_unit", lambda factor=factor: L.RandomSaturation((factor, factor), value_range=(0, 1)), unit)
+    case("RandomSaturation/one", lambda: L.RandomSaturation((0.4, 0.4), value_range=(0, 1)), one)
+    case("RandomSaturation/first", lambda: L.RandomSaturation((0.4, 0.4), value_range=(0, 1), data_format="channels_first"), first)
+    case("RandomSaturation/inference", lambda: L.RandomSaturation((0.4, 0.4)), image, training=False)
+    everywhere("RandomHue/none", lambda **k: L.RandomHue(0.0, **k))
+    turn = lambda f: lambda images, sign: {"factor": keras.ops.full((len(images),), sign * f / 2)}
+    for f in (0.2, 0.7):
+        signs(f"RandomHue/{f}", lambda f=f: L.RandomHue((f, f)), image, turn(f))
+        signs(f"RandomHue/{f}_unit", lambda f=f: L.RandomHue((f, f), value_range=(0, 1)), unit, turn(f))
+    signs("RandomHue/first", lambda: L.RandomHue((0.3, 0.3), data_format="channels_first"), first, turn(0.3))
+    signs("RandomHue/byte", lambda: L.RandomHue((0.3, 0.3)), byte, turn(0.3))
+    jitter = dict(brightness_factor=(0.1, 0.1), contrast_factor=(-0.25, 0.25), saturation_factor=(0.6, 0.6), hue_factor=(0.0, 0.0))
+    case("RandomColorJitter/all", lambda: L.RandomColorJitter(**jitter), image)
+    case("RandomColorJitter/unit", lambda: L.RandomColorJitter(value_range=(0, 1), **jitter), unit)
+    case("RandomColorJitter/one", lambda: L.RandomColorJitter(**jitter), one)
+    case("RandomColorJitter/inference", lambda: L.RandomColorJitter(**jitter), byte, training=False)
+    for part, factor in jitter.items():
+        case(f"RandomColorJitter/{part}", lambda part=part, factor=factor: L.RandomColorJitter(**{part: factor}), image)
+    case("RandomColorJitter/nothing", lambda: L.RandomColorJitter(), image)
+
+
+def elastic():
+    everywhere("RandomElasticTransform/no_scale", lambda **k: L.RandomElasticTransform(scale=0.0, **k))
+    case("RandomElasticTransform/never", lambda: L.RandomElasticTransform((-1.0, 0.0), value_range=(10, 200)), image)
+    case("RandomElasticTransform/never_cut", lambda: L.RandomElasticTransform((0.0, 1e-30), fill_mode="nearest", value_range=(10, 200)), image)
+
+
 geometry()
+colour()
+elastic()
 
 if __name__ == "__main__":
     golden.make(__file__, FILES)
