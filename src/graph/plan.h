@@ -16,8 +16,9 @@ struct Placed {
 };
 
 /// Sets offsets (multiples of 64) so that no two buffers that live at once share bytes; returns the arena's size.
-/// Best fit in plain orders and in those that begin with what lives at the fullest moment, then local moves of what reaches the top; ends where
-/// the lower bound is reached. The same buffers get the same places.
+/// Best fit in plain orders and in those that begin with what lives at the fullest moment; a search towards the lower bound (graph/stacking.h); local
+/// moves of what reaches the top. Ends where the lower bound is reached, or when each part has had its checks, about 10 ms. The same buffers get the
+/// same places.
 size_t place(std::vector<Placed>& buffers);
 /// The most bytes (rounded to 64) that live at once: no placement is smaller.
 size_t lower_bound_of(const std::vector<Placed>& buffers);
