@@ -62,7 +62,6 @@ class Ahead final : public Stage, public memory::Lifecycle {
   Ahead(memory::HeldOf<Recipe> recipe, memory::HeldOf<Stage> below, std::string_view name, std::unique_ptr<Producer> producer,
         const AheadLimits& limits)
       : Stage(std::move(recipe), std::move(below), name), producer_(std::move(producer)), limits_(limits), inherited_(at_) {
-    [[maybe_unused]] static const bool known = (memory::add_reclaimer("prefetch depth", run_less_ahead), true);
     memory::Living<Ahead>::add(this);
   }
 
@@ -76,6 +75,15 @@ class Ahead final : public Stage, public memory::Lifecycle {
   Says says() const override {
     return {memory::Standing::unknown, fmt::format("a pass under way keeps at most {} elements", limits_.count),
             "read the pass to its end, or drop its Iterator"};
+  }
+
+  // A budget is short: every queue runs half as far ahead from now on. What is in it belongs to the consumer, so no byte is won at once.
+  static size_t run_less_ahead(size_t) {
+    memory::Living<Ahead>::each([](Ahead& a) {
+      std::unique_lock lock(a.mutex_, std::try_to_lock);
+      if (lock) a.limits_.count = std::max<size_t>(1, a.limits_.count / 2);
+    });
+    return 0;
   }
 
  private:
@@ -111,15 +119,6 @@ class Ahead final : public Stage, public memory::Lifecycle {
       if (!s.left_out) return true;
       skipped_.fetch_add(1, std::memory_order_relaxed);
     }
-  }
-
-  // A budget is short: every queue runs half as far ahead from now on. What is in it belongs to the consumer, so no byte is won at once.
-  static size_t run_less_ahead(size_t) {
-    memory::Living<Ahead>::each([](Ahead& a) {
-      std::unique_lock lock(a.mutex_, std::try_to_lock);
-      if (lock) a.limits_.count = std::max<size_t>(1, a.limits_.count / 2);
-    });
-    return 0;
   }
 
   void start() {
@@ -235,6 +234,8 @@ class Ahead final : public Stage, public memory::Lifecycle {
   bool ended_ = false, stop_ = false;
   std::vector<std::thread> threads_;
 };
+
+[[maybe_unused]] const bool ahead_reclaims = (memory::add_reclaimer("prefetch depth", Ahead::run_less_ahead), true);
 
 /// Rows of a source, fetched.
 class RowProducer final : public Producer {

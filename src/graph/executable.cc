@@ -5,6 +5,7 @@
 
 #include "base/parallel.h"
 #include "core/context.h"
+#include "memory/living.h"
 
 namespace tenure {
 
@@ -94,6 +95,23 @@ memory::HeldOf<PackSet> Executable::packs(std::span<const Tensor> reads) {
   }
   packs_ = set;
   return set;
+}
+
+size_t Executable::drop_packs(size_t) {
+  size_t before = memory::totals().capacity_bytes;
+  {
+    std::vector<memory::HeldOf<PackSet>> gone;
+    memory::Living<Executable>::each([&](Executable& e) {
+      std::unique_lock lock(e.mutex_, std::try_to_lock);
+      if (lock && e.packs_) gone.push_back(std::move(e.packs_));
+    });
+  }
+  size_t after = memory::totals().capacity_bytes;
+  return before > after ? before - after : 0;
+}
+
+namespace {
+[[maybe_unused]] const bool packs_reclaim = (memory::add_reclaimer("packed weights", Executable::drop_packs), true);
 }
 
 // ---- a call ---------------------------------------------------------------------------------------------------------------------------

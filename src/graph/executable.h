@@ -60,6 +60,9 @@ class Executable final : public memory::Counted {
   /// A tape of this thread wants a variable or an argument of this call.
   bool taped(std::span<const Tensor> args) const;
 
+  /// A budget is short: packed weights go, but for those of calls under way; the next call packs anew. Bytes won.
+  static size_t drop_packs(size_t);
+
   void trace(memory::EdgeVisitor& v) const override;
   std::string describe() const override { return "traced " + name_; }
 
@@ -88,7 +91,7 @@ class Executable final : public memory::Counted {
   };
   class Planner;
 
-  ~Executable() override = default;
+  ~Executable() override;
   const Prepared& prepared(int threads);
   memory::HeldOf<PackSet> packs(std::span<const Tensor> reads);
 
@@ -106,8 +109,8 @@ class Executable final : public memory::Counted {
   int32_t first_write_ = 0;  ///< instruction before which variables are taken for writing
   size_t arena_bytes_ = 0;
   Plan plan_;
-  mutable std::mutex mutex_;  // around serial_ and packs_
-  std::mutex writer_;         // one call at a time where variables are written
+  mutable std::recursive_mutex mutex_;  // around serial_ and packs_; packing may find a budget short and be asked for packs
+  std::mutex writer_;                   // one call at a time where variables are written
   Prepared team_, serial_;
   memory::HeldOf<PackSet> packs_;
 };

@@ -46,7 +46,6 @@ class FunctionBody final : public Counted, public memory::Lifecycle {
   FunctionBody(detail::FunctionCall f, FunctionOptions o)
       : Counted(memory::Kind::function), f_(std::move(f)), options_(std::move(o)), name_(options_.name) {
     check(options_.max_entries >= 1, Code::InvalidArgument, "Function {}: expected max_entries >= 1, got {}", options_.name, options_.max_entries);
-    [[maybe_unused]] static const bool known = (memory::add_reclaimer("old traces", drop_old_traces), true);
     memory::Living<FunctionBody>::add(this);
   }
 
@@ -98,13 +97,6 @@ class FunctionBody final : public Counted, public memory::Lifecycle {
   std::optional<Filling> filling() const override { return Filling{entries_.size(), static_cast<size_t>(options_.max_entries)}; }
   std::string describe() const override { return fmt::format("Function {}", options_.name); }
 
- private:
-  struct Entry {
-    Signature signature;
-    memory::HeldOf<Executable> executable;
-  };
-  ~FunctionBody() override { memory::Living<FunctionBody>::remove(this); }
-
   // A budget is short: every Function that no other thread is tracing keeps the trace it used last. Bytes won: constants and packed weights.
   static size_t drop_old_traces(size_t) {
     size_t before = memory::totals().capacity_bytes;
@@ -118,6 +110,13 @@ class FunctionBody final : public Counted, public memory::Lifecycle {
     size_t after = memory::totals().capacity_bytes;
     return before > after ? before - after : 0;
   }
+
+ private:
+  struct Entry {
+    Signature signature;
+    memory::HeldOf<Executable> executable;
+  };
+  ~FunctionBody() override { memory::Living<FunctionBody>::remove(this); }
 
   static Plan plan_of(const Entry& e) {
     Plan p = e.executable->plan();
@@ -196,6 +195,10 @@ class FunctionBody final : public Counted, public memory::Lifecycle {
   std::list<Entry> entries_;  // most recently used first
   std::atomic<int64_t> traces_ = 0;
 };
+
+namespace {
+[[maybe_unused]] const bool traces_reclaim = (memory::add_reclaimer("old traces", FunctionBody::drop_old_traces), true);
+}  // namespace
 
 const Counted* counted(const Function& f) noexcept { return f.body(); }
 

@@ -5,6 +5,7 @@
 #include "base/parallel.h"
 #include "core/context.h"
 #include "graph/executable.h"
+#include "memory/living.h"
 #include "ops/fused.h"
 
 namespace tenure {
@@ -413,6 +414,9 @@ class Executable::Planner {
 Executable::Executable(Graph graph, Graph replay, std::string name)
     : Counted(memory::Kind::executable), name_(std::move(name)), replay_(std::move(replay)) {
   Planner(*this, graph).run();
+  memory::Living<Executable>::add(this);
 }
+
+Executable::~Executable() { memory::Living<Executable>::remove(this); }
 
 }  // namespace tenure

@@ -347,31 +347,6 @@ bool add_within(std::atomic<int64_t>& count, int64_t bytes, int64_t limit, int64
   return true;
 }
 
-// Asks one after another who can give memory back, until `wanted` bytes are won; tells the log of each step. Not from within such a call.
-size_t reclaim(size_t wanted) {
-  static thread_local bool reclaiming = false;
-  if (std::exchange(reclaiming, true)) return 0;
-  std::vector<std::pair<const char*, Reclaimer>> ladder;
-  {
-    std::lock_guard lock(table().mutex);
-    ladder = table().reclaimers;
-  }
-  size_t won = 0;
-  Tried& told = detail::tried();
-  told.length = 0;
-  for (auto& [name, r] : ladder) {
-    size_t freed = r(wanted);
-    won += freed;
-    record_rare(NoteKind::reclaimed, freed, table().limit.load(), table().capacity.load(), [&, n = name] { return n; });
-    log(fmt::format("memory budget: {} bytes are wanted; {} gave back {}", wanted, name, freed));
-    auto end = fmt::format_to_n(told.text + told.length, sizeof told.text - told.length, "{}{} {} bytes", told.length ? ", " : "", name, freed);
-    told.length = std::min(sizeof told.text, told.length + end.size);
-    if (won >= wanted) break;
-  }
-  reclaiming = false;
-  return won;
-}
-
 // Within the process' limit. Rounded bytes that a thread has not added to the total are less than kBatch of them, so that far from the
 // limit nobody is asked; near it they are summed.
 bool charge_process(Table& t, int64_t cap, int64_t limit, int64_t& in_use) {
@@ -389,11 +364,6 @@ constexpr int64_t kFailing = INT64_MAX / 4;  // the limit while an allocation is
 }  // namespace
 
 std::atomic<int64_t> detail::fail_countdown{0};
-Tried& detail::tried() noexcept {
-  static thread_local constinit Tried t{};
-  return t;
-}
-
 void testing::fail_nth(int64_t n) noexcept {
   fail_countdown = n;
   table().limit = kFailing;
@@ -516,14 +486,6 @@ AccountId recharge(AccountId from, AccountId to, size_t bytes) noexcept {
   t.row(to).add(0, -n, 0, -1);
   t.row(to).raise_peak();
   return to;
-}
-
-void add_reclaimer(const char* name, Reclaimer r) {
-  Table& t = table();
-  std::lock_guard lock(t.mutex);
-  for (auto& [n, f] : t.reclaimers)
-    if (f == r) return;
-  t.reclaimers.emplace_back(name, r);
 }
 
 void set_budget(size_t bytes) {

@@ -1,11 +1,9 @@
-// What the ledger tells: totals, accounts, the peak and its breakdown, the explained refusal.
+// What the ledger tells: totals, accounts, the peak and its breakdown.
 #include <algorithm>
-#include <utility>
 
 #include "base/check.h"
 #include "memory/ledger_table.h"
 #include "memory/ledger_totals.h"
-#include "memory/record.h"
 
 namespace tenure::memory {
 
@@ -35,40 +33,6 @@ std::string detail::path_locked(Table& t, AccountId id) {
   std::string path;
   for (Row* r = t.find(id); id && r; id = r->parent, r = t.find(id)) path.insert(0, t.names[r->name].text).insert(0, 1, '/');
   return path.empty() ? "/" : path;
-}
-
-namespace {
-// What costs least: a smaller call where the call is what asks, else the smallest account that would do; a larger budget always.
-std::string way_out(const std::string& who, const std::vector<Account>& rows, size_t bytes, size_t lacking, int64_t enough) {
-  std::string out;
-  if (who.ends_with("/arena") && lacking < bytes) {
-    out = fmt::format("a batch of at most {} % of this one, since the call takes all its memory at once; or ", (bytes - lacking) * 100 / bytes);
-  } else {
-    const Account* least = nullptr;
-    for (const Account& a : rows)
-      if (a.live_bytes >= lacking) least = &a;  // rows fall: the last one that suffices is the smallest
-    if (least)
-      out = fmt::format("dropping what {} has ({} bytes; memory::explain() on one of its tensors names who holds it); or ", least->path,
-                        least->live_bytes);
-  }
-  return out + fmt::format("a budget of {} bytes", enough);
-}
-}  // namespace
-
-void refuse(size_t bytes, int64_t limit, int64_t used, const char* whose) {
-  record_rare(NoteKind::refused, bytes, limit, used, [] { return path_of(current_account()); });
-  auto rows = accounts();
-  std::string top, who = path_of(current_account());
-  for (size_t i = 0; i < rows.size() && i < 3 && rows[i].live_bytes; ++i)
-    top += fmt::format("\n    {:>12} bytes  {}", rows[i].live_bytes, rows[i].path);
-  Tried& told = tried();
-  std::string ladder(told.text, std::exchange(told.length, 0));
-  int64_t enough = used + static_cast<int64_t>(bytes), lacking = enough - limit;
-  fail(Code::OutOfMemory,
-       "memory budget: {} asked for {} bytes, but the budget of {} is {} bytes and {} are in use: {} bytes too few; nothing was written\n"
-       "  largest accounts:{}\n  tried: {}\n  cheapest way out: {}",
-       who, bytes, whose, limit, used, lacking, top.empty() ? " none" : top, ladder.empty() ? "no cache to give back" : ladder,
-       way_out(who, rows, bytes, static_cast<size_t>(std::max<int64_t>(lacking, 1)), enough));
 }
 
 size_t live_bytes() noexcept {

@@ -116,12 +116,11 @@ void record_peak(Table& t, int64_t peak);
 int64_t unpublished_capacity();
 std::string path_locked(Table& t, AccountId id);
 
-/// What the last reclaim of this thread tried and won, for the refusal that follows: "old traces 4096 bytes". Trivially destructible.
-struct Tried {
-  char text[384];
-  size_t length;
-};
-Tried& tried() noexcept;
+/// Memory is short: asks one after another who can give some back, until `wanted` bytes that count against budgets are won; tells the log of each
+/// step, and keeps what it tried for the refusal that may follow on this thread. Returns the bytes won; 0 from within itself.
+size_t reclaim(size_t wanted);
+/// What the last reclaim() of this thread tried, "old traces 4096 bytes"; asking forgets it.
+std::string tried();
 
 /// > 0: so many charges from now the budget refuses once (memory/fail_nth.h).
 extern std::atomic<int64_t> fail_countdown;

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "base/check.h"
+#include "memory/ledger_table.h"
 #include "memory/pool.h"
 
 namespace tenure::memory {
@@ -27,12 +28,13 @@ Storage* Storage::make(size_t bytes, AccountId account, Category category) {
   budget = nullptr;
 #endif
   void* data = bytes ? pool_take(size) : nothing;
-  if (!data && pool_trim() > 0) data = pool_take(size);  // free blocks of other sizes go back first
+  if (!data) detail::reclaim(capacity), pool_trim(), data = pool_take(size);  // the system has none: free blocks of other sizes go back first
   if (!data) {
 #if TENURE_LEDGER
     discharge(account, bytes, capacity, budget);
 #endif
-    fail(Code::OutOfMemory, "memory: {} asked for {} bytes and the system has none to give", path_of(account), capacity);
+    fail(Code::OutOfMemory, "memory: {} asked for {} bytes and the system has none to give\n  tried: {}", path_of(account), capacity,
+         detail::tried());
   }
   try {
     auto* made = new Storage(data, bytes, capacity, account, category, budget);
