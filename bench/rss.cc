@@ -103,10 +103,10 @@ size_t highest_of_a_run(const Dataset& pass, int64_t images) {
   while (done < images)
     for (Batch& b : pass) {
       done += b.size();
-      if (done % 1024 < b.size()) highest = std::max(highest, rss());
+      highest = std::max(highest, rss());  // within passes, with their queues full, however short the run
       if (done >= images) break;
     }
-  return std::max(highest, rss());
+  return highest;
 }
 
 bool images(int64_t many) {
