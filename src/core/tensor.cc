@@ -318,7 +318,7 @@ void VariableBody::set_category(memory::Category c) noexcept {
 }
 
 std::unique_lock<std::mutex> VariableBody::settled() const {
-  std::unique_lock lock(mutex_);
+  std::unique_lock<std::mutex> lock(mutex_);
   while (writing_.load(std::memory_order_relaxed) != 0) {
     lock.unlock();
     writing_.wait(1);

@@ -6,6 +6,7 @@
 
 #include <tenure/variable.h>
 
+#include "base/object_mutex.h"
 #include "core/body.h"
 
 namespace tenure {
@@ -44,8 +45,8 @@ class VariableBody final : public memory::Counted {
   std::unique_lock<std::mutex> settled() const;
 
   Spec spec_;
-  mutable std::mutex mutex_;     // around value_ and changes of writing_ only; never held while a tensor is freed
-  std::atomic<int> writing_{0};  // 1 between begin_write and end_write
+  mutable ObjectMutex<std::mutex> mutex_;  // around value_ and changes of writing_ only; never held while a tensor is freed
+  std::atomic<int> writing_{0};            // 1 between begin_write and end_write
   Held value_;
   std::atomic<uint64_t> version_{1};
   std::atomic<bool> trainable_;

@@ -135,7 +135,7 @@ class Writing {
 
 Tensors Executable::run(std::span<const Tensor> args) {
   std::unique_lock<std::mutex> writer;
-  if (!writes_.empty()) writer = std::unique_lock(writer_);
+  if (!writes_.empty()) writer = std::unique_lock<std::mutex>(writer_);
   static const memory::NameId arena_name = memory::static_name("arena");
 
   // One handle per variable for the call: what is read stays whole.

@@ -7,6 +7,7 @@
 
 #include <tenure/function.h>
 
+#include "base/object_mutex.h"
 #include "graph/graph.h"
 #include "graph/plan.h"
 #include "memory/lifecycle.h"
@@ -109,8 +110,8 @@ class Executable final : public memory::Counted {
   int32_t first_write_ = 0;  ///< instruction before which variables are taken for writing
   size_t arena_bytes_ = 0;
   Plan plan_;
-  mutable std::recursive_mutex mutex_;  // around serial_ and packs_; packing may find a budget short and be asked for packs
-  std::mutex writer_;                   // one call at a time where variables are written
+  mutable ObjectMutex<std::recursive_mutex> mutex_;  // around serial_ and packs_; packing may find a budget short and be asked for packs
+  ObjectMutex<std::mutex> writer_;                   // one call at a time where variables are written
   Prepared team_, serial_;
   memory::HeldOf<PackSet> packs_;
 };

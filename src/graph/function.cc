@@ -4,6 +4,7 @@
 #include <list>
 #include <mutex>
 
+#include "base/object_mutex.h"
 #include "core/context.h"
 #include "graph/executable.h"
 #include "memory/living.h"
@@ -191,7 +192,7 @@ class FunctionBody final : public Counted, public memory::Lifecycle {
   detail::FunctionCall f_;
   FunctionOptions options_;
   memory::OwnedName name_;
-  std::recursive_mutex mutex_;
+  ObjectMutex<std::recursive_mutex> mutex_;
   std::list<Entry> entries_;  // most recently used first
   std::atomic<int64_t> traces_ = 0;
 };

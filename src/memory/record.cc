@@ -39,6 +39,7 @@ struct Recorder {
   std::mutex mutex;  // around all that follows, and around beginning and ending
   std::vector<Note> notes;
   std::shared_ptr<const Recording> last;
+  uint64_t recordings = 0;  // begun so far
 };
 
 // Never destroyed: buffers may die after main.
@@ -67,6 +68,7 @@ void begin(Recorder& r, size_t events) {
   r.mask.store(size - 1);
   r.notes.clear();
   r.last.reset();
+  ++r.recordings;
   r.first = r.next.load();
   r.first_ticks = ticks();
   r.begun = std::chrono::steady_clock::now();
@@ -98,14 +100,17 @@ void read_events(Recorder& r, Recording& out, double scale, std::vector<uint64_t
   }
 }
 
-void end(Recorder& r) {
-  detail::recording_on.store(false);
+// When a recording stopped, since its beginning.
+struct Stop {
+  uint64_t recording = 0, ticks = 0;
+  double nanoseconds = 0;
+};
+
+void end(Recorder& r, const Stop& stop, std::vector<BufferStamp> live) {
   auto out = std::make_shared<Recording>();
-  auto passed = std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - r.begun).count();
-  uint64_t elapsed = ticks() - r.first_ticks;
-  double scale = elapsed ? passed / static_cast<double>(elapsed) : 1;
-  out->duration = static_cast<int64_t>(passed);
-  out->live = live_buffers();
+  double scale = stop.ticks ? stop.nanoseconds / static_cast<double>(stop.ticks) : 1;
+  out->duration = static_cast<int64_t>(stop.nanoseconds);
+  out->live = std::move(live);
   std::vector<uint64_t> numbers;
   read_events(r, *out, scale, numbers);
   for (Note& n : r.notes) {
@@ -166,9 +171,18 @@ std::shared_ptr<const Recording> last_recording() {
 void record(bool on, size_t events) {
   check(events >= 2 && events <= kMost, Code::InvalidArgument, "record: expected 2 to {} events to keep, got {}", kMost, events);
   Recorder& r = recorder();
+  Stop stop;
+  {
+    std::lock_guard lock(r.mutex);
+    if (on) begin(r, events);
+    if (on || !detail::recording_on.load()) return;
+    detail::recording_on.store(false);
+    stop = {r.recordings, ticks() - r.first_ticks, std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - r.begun).count()};
+  }
+  // The walk comes without the mutex: it waits for destructors, one of which may have something to note, and a fork takes its locks first.
+  std::vector<BufferStamp> live = live_buffers();
   std::lock_guard lock(r.mutex);
-  if (on) begin(r, events);
-  else if (detail::recording_on.load()) end(r);
+  if (r.recordings == stop.recording) end(r, stop, std::move(live));  // else another thread began anew meanwhile
 }
 
 bool recording() noexcept { return detail::recording_on.load(std::memory_order_relaxed); }

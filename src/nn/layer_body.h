@@ -11,6 +11,7 @@
 
 #include <tenure/layer.h>
 
+#include "base/object_mutex.h"
 #include "core/context.h"
 #include "core/node.h"
 #include "core/variable_body.h"
@@ -196,8 +197,8 @@ class LayerBody final : public Callee {
   std::unique_ptr<ModelState> model_;
   std::atomic<bool> built_{false}, locked_{false}, trainable_;
   std::vector<Shape> built_for_;
-  std::recursive_mutex build_;
-  std::mutex cache_mutex_;  // around cache_ only
+  ObjectMutex<std::recursive_mutex> build_;
+  ObjectMutex<std::mutex> cache_mutex_;  // around cache_ only
   std::vector<Cached> cache_;
 };
 

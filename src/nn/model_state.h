@@ -9,6 +9,7 @@
 
 #include <tenure/model.h>
 
+#include "base/object_mutex.h"
 #include "nn/metric_body.h"
 #include "nn/optimizer_body.h"
 
@@ -39,7 +40,7 @@ struct ModelState {
   std::vector<Spec> output_specs;
   std::atomic<bool> stop{false};
   std::atomic<int8_t> value_dependent{-1};  ///< a layer below runs eagerly only: 0 no, 1 yes, -1 not asked yet
-  std::mutex mutex;                         // around making the functions and the entries
+  ObjectMutex<std::mutex> mutex;            // around making the functions and the entries
   Function train, test, predict;
   size_t inputs = 0;  ///< of a step's arguments, how many are x (the rest: targets, then weights)
 
