@@ -10,6 +10,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <tenure/layer.h>
 #include <tenure/strings.h>
 
 #include "core/body.h"
@@ -65,6 +66,19 @@ class File {
  private:
   files::NpzFile npz_;
 };
+
+/// The layer as a file would make it, without weights.
+inline Layer layer_of(const Case& c) { return LayerRegistry::global().make(c.entry["layer"].get<std::string>(), c.entry["config"].dump()); }
+
+/// The layer with the recorded weights.
+inline Layer made(const Case& c, const Tensors& inputs) {
+  Layer layer = layer_of(c);
+  std::vector<Shape> shapes;
+  for (const Tensor& x : inputs) shapes.push_back(x.shape());
+  layer.build(shapes);
+  layer.set_weights(c.all("w"));
+  return layer;
+}
 
 /// max|a-b| / max(1, max|b|); equal infinities and NaN against NaN are no difference.
 inline double difference(const Tensor& a, const Tensor& b) {

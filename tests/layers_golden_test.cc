@@ -13,6 +13,7 @@ namespace {
 using golden::Case;
 using golden::difference;
 using golden::Json;
+using golden::made;
 
 constexpr double kTolerance = 1e-5;
 const char* const kFiles[] = {"layers.npz", "layers_vision.npz"};
@@ -23,16 +24,6 @@ void each_case(F f) {
     golden::File file(name);
     for (const Case& c : file.cases) f(c);
   }
-}
-
-// The layer as a file would make it, with the recorded weights.
-Layer made(const Case& c, const Tensors& inputs) {
-  Layer layer = LayerRegistry::global().make(c.entry["layer"].get<std::string>(), c.entry["config"].dump());
-  std::vector<Shape> shapes;
-  for (const Tensor& x : inputs) shapes.push_back(x.shape());
-  layer.build(shapes);
-  layer.set_weights(c.all("w"));
-  return layer;
 }
 
 void check_weights(const Case& c, const Layer& layer) {
@@ -119,7 +110,7 @@ TEST(LayersGolden, ShapesAreKnownBeforeACall) {
   each_case([](const Case& c) {
     SCOPED_TRACE(c.name);
     Tensors inputs = c.all("in");
-    Layer layer = LayerRegistry::global().make(c.entry["layer"].get<std::string>(), c.entry["config"].dump());
+    Layer layer = golden::layer_of(c);
     std::vector<Spec> specs, open;
     for (const Tensor& x : inputs) {
       specs.push_back(x.spec());

@@ -14,6 +14,7 @@ namespace {
 using golden::Case;
 using golden::difference;
 using golden::Json;
+using golden::made;
 
 // Of the largest value. 16-bit results are rounded once or twice an op: 8 bits of mantissa in bfloat16, 11 in float16; TensorFlow rounds in other
 // places than we do (it sums in 16 bits what we sum in 32), which is worth a few units.
@@ -45,15 +46,6 @@ Call call_of(const Case& c) {
       for (const Json& name : value) call.initial_state.push_back(c[name.get<std::string>()]);
   }
   return call;
-}
-
-Layer made(const Case& c, const Tensors& inputs) {
-  Layer layer = LayerRegistry::global().make(c.entry["layer"].get<std::string>(), c.entry["config"].dump());
-  std::vector<Shape> shapes;
-  for (const Tensor& x : inputs) shapes.push_back(x.shape());
-  layer.build(shapes);
-  layer.set_weights(c.all("w"));
-  return layer;
 }
 
 void check_weights(const Case& c, const Layer& layer) {
@@ -145,7 +137,7 @@ TEST_P(LayersMoreGolden, ConfigurationsGoRound) {
   golden::File file(GetParam());
   for (const Case& c : file.cases) {
     SCOPED_TRACE(c.name);
-    Layer layer = LayerRegistry::global().make(c.entry["layer"].get<std::string>(), c.entry["config"].dump());
+    Layer layer = golden::layer_of(c);
     nlohmann::json ours = nlohmann::json::parse(layer.get_config()), theirs = nlohmann::json::parse(c.entry["config"].dump());
     for (auto& [key, value] : ours.items()) {
       if (key == "layer" || key == "backward_layer" || !theirs.contains(key)) continue;
@@ -230,7 +222,8 @@ TEST(Augmentation, BoxesAreCutOrPadded) {
   EXPECT_EQ(cut[2].shape(), Shape({1, 3}));
 }
 
-INSTANTIATE_TEST_SUITE_P(Files, LayersMoreGolden, testing::Values("layers_more.npz", "dtypes.npz", "augmentation.npz", "augmentation_more.npz", "audio.npz"),
+INSTANTIATE_TEST_SUITE_P(Files, LayersMoreGolden,
+                         testing::Values("layers_more.npz", "dtypes.npz", "augmentation.npz", "augmentation_more.npz", "audio.npz"),
                          [](const auto& info) { return std::string(info.param).substr(0, std::string(info.param).find('.')); });
 
 }  // namespace

@@ -15,6 +15,7 @@ namespace {
 using golden::Case;
 using golden::difference;
 using golden::Json;
+using golden::made;
 
 constexpr double kTolerance = 1e-5;
 
@@ -40,15 +41,6 @@ Call call_of(const Case& c, const std::vector<std::string>& names) {
 }
 
 const std::vector<std::string> kNames{"query", "value", "key"};
-
-Layer made(const Case& c, const Tensors& inputs) {
-  Layer layer = LayerRegistry::global().make(c.entry["layer"].get<std::string>(), c.entry["config"].dump());
-  std::vector<Shape> shapes;
-  for (const Tensor& x : inputs) shapes.push_back(x.shape());
-  layer.build(shapes);
-  layer.set_weights(c.all("w"));
-  return layer;
-}
 
 // Gradients by a tape that ends with the walk (ops written for it) or by one that records it (the same in ordinary ops).
 void check_gradients(const Case& c, const Layer& layer, const Tensors& inputs, bool persistent) {
@@ -127,7 +119,7 @@ TEST(SequencesGolden, ConfigurationsGoRound) {
   golden::File file("sequences.npz");
   for (const Case& c : file.cases) {
     SCOPED_TRACE(c.name);
-    Layer layer = LayerRegistry::global().make(c.entry["layer"].get<std::string>(), c.entry["config"].dump());
+    Layer layer = golden::layer_of(c);
     nlohmann::json ours = nlohmann::json::parse(layer.get_config()), theirs = nlohmann::json::parse(c.entry["config"].dump());
     for (auto& [key, value] : ours.items()) {
       if (key == "layer" || key == "backward_layer" || key == "cell" || !theirs.contains(key)) continue;

@@ -98,16 +98,13 @@ memory::HeldOf<PackSet> Executable::packs(std::span<const Tensor> reads) {
 }
 
 size_t Executable::drop_packs(size_t) {
-  size_t before = memory::totals().capacity_bytes;
-  {
+  return memory::bytes_won([] {
     std::vector<memory::HeldOf<PackSet>> gone;
     memory::Living<Executable>::each([&](Executable& e) {
       std::unique_lock lock(e.mutex_, std::try_to_lock);
       if (lock && e.packs_) gone.push_back(std::move(e.packs_));
     });
-  }
-  size_t after = memory::totals().capacity_bytes;
-  return before > after ? before - after : 0;
+  });
 }
 
 namespace {

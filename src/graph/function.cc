@@ -100,16 +100,13 @@ class FunctionBody final : public Counted, public memory::Lifecycle {
 
   // A budget is short: every Function that no other thread is tracing keeps the trace it used last. Bytes won: constants and packed weights.
   static size_t drop_old_traces(size_t) {
-    size_t before = memory::totals().capacity_bytes;
-    {
+    return memory::bytes_won([] {
       std::list<Entry> gone;
       memory::Living<FunctionBody>::each([&](FunctionBody& f) {
         std::unique_lock lock(f.mutex_, std::try_to_lock);
         if (lock && f.entries_.size() > 1) gone.splice(gone.end(), f.entries_, std::next(f.entries_.begin()), f.entries_.end());
       });
-    }
-    size_t after = memory::totals().capacity_bytes;
-    return before > after ? before - after : 0;
+    });
   }
 
  private:

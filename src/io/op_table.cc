@@ -184,7 +184,7 @@ Tensors matmul_op(Args a) {
 template <Tensor (*F)(Tensor, const PoolNdOptions&)>
 Tensors pool_op(Args a) {
   Tensor x = a.tensor(0, "inputs");
-  const std::vector<int64_t> size = a.integers(1, "pool_size", {}), strides = a.integers(2, "strides", size);
+  const std::vector<int64_t> size = a.integers(1, "pool_size"), strides = a.integers(2, "strides", size);
   const std::string padding = a.text(3, "padding", "valid");
   channels_last(a, 4);
   return {F(std::move(x), {.pool_size = size, .strides = strides, .padding = padding})};

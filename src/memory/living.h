@@ -5,10 +5,21 @@
 #include <mutex>
 #include <unordered_set>
 
+#include "memory/ledger.h"
+
 namespace tenure::memory {
 
 /// One for the objects of all classes; a fork waits for it and leaves it free in both processes.
 std::mutex& living_mutex() noexcept;
+
+/// Bytes that `drop` gives back: what a reclaimer returns.
+template <class F>
+size_t bytes_won(F drop) {
+  const size_t before = totals().capacity_bytes;
+  drop();
+  const size_t after = totals().capacity_bytes;
+  return before > after ? before - after : 0;
+}
 
 template <class T>
 class Living {

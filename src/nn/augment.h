@@ -66,15 +66,48 @@ class ImagesLayer : public LayerOf<C> {
   virtual Shape result_shape(const Shape& x) const { return x; }
   /// Integers stay integers on the way in.
   virtual bool keeps_integers() const { return false; }
-  /// As Keras has it, training is assumed unless this call or one around it says otherwise.
-  virtual bool acts() const { return !thread_context.call || thread_context.call->training.value_or(true); }
+  /// Whether this call changes anything.
+  virtual bool acts() const { return trains_unless_told(); }
 
   /// One number an image, [batch, 1, 1, 1].
   Tensor drawn(const Tensor& x, Range r, DType t = float32) const { return drawn_as({x.shape()[0], 1, 1, 1}, r, t); }
   Tensor drawn_as(const Shape& shape, Range r, DType t = float32) const {
     return random::uniform(shape, SeedGenerator(seed_.variable()), r.low, r.high, t);
   }
+  /// Whether each image is chosen: a chance is drawn from `chances`, then a number is drawn against it.
+  Tensor chosen(const Tensor& x, Range chances) const {
+    Tensor chance = drawn(x, chances);
+    return less(drawn(x, {0, 1}), std::move(chance));
+  }
+  /// The seed of this layer's part number k, made of its own.
+  std::optional<int64_t> seed_of_part(size_t k) const {
+    std::optional<int64_t> seed = this->config.seed;
+    if (seed) *seed += static_cast<int64_t>(k) + 1;
+    return seed;
+  }
   Weight seed_;
+};
+
+template <class C>
+void factor_fields(Fields& v, C& c) {
+  v("factor", c.factor), v("value_range", c.value_range), image_fields(v, c);
+}
+
+/// With a factor and a range of values, both written as two numbers.
+template <class C>
+class FactorLayer : public ImagesLayer<C> {
+ public:
+  FactorLayer(const C& c, double lowest, double highest)
+      : ImagesLayer<C>(c),
+        range_(range_of(c.factor, lowest, highest, this->class_name(), "factor")),
+        values_(values_of(c.value_range, this->class_name())) {
+    this->config.factor = list_of(range_), this->config.value_range = list_of(values_);
+  }
+
+ protected:
+  Tensor clipped(Tensor x) const { return clip(std::move(x), values_.low, values_.high); }
+  Tensor chosen(const Tensor& x) const { return ImagesLayer<C>::chosen(x, range_); }
+  Range range_, values_;
 };
 
 }  // namespace tenure::nn

@@ -181,12 +181,11 @@ class RandomPerspectiveLayer final : public nn::ImagesLayer<RandomPerspective> {
   Tensor changed(Tensor x) const override {
     const int64_t n = x.shape()[0];
     const auto right = static_cast<float>(x.shape()[2] - 1), below = static_cast<float>(x.shape()[1] - 1);
-    Tensor chance = drawn(x, range_);
-    Tensor chosen = less(drawn(x, {0, 1}), std::move(chance));
+    Tensor picked = chosen(x, range_);
     const Tensor corners = tile(Tensor::from(std::vector<float>{0, 0, right, 0, 0, below, right, below}, {1, 4, 2}), {n, 1, 1});
     Tensor moved = multiply(corners, add(drawn_as({n, 4, 2}, {-0.5 * config.scale, 0.5 * config.scale}), 1.0));
     Tensor y = perspective_transform(x, corners, std::move(moved), config.interpolation, config.fill_value);
-    return where(std::move(chosen), nn::as(std::move(y), compute_dtype()), std::move(x));
+    return where(std::move(picked), nn::as(std::move(y), compute_dtype()), std::move(x));
   }
   Range range_;
 };
@@ -216,8 +215,7 @@ class RandomElasticTransformLayer final : public nn::ImagesLayer<RandomElasticTr
     if (scale_.high == 0 || range_.high == 0 || x.shape()[0] == 0) return x;
     const int64_t n = x.shape()[0], h = x.shape()[1], w = x.shape()[2];
     const auto rows = static_cast<double>(h), columns = static_cast<double>(w);
-    Tensor chance = drawn(x, range_);
-    const Tensor chosen = less(drawn(x, {0, 1}), std::move(chance)), strength = drawn_as({}, scale_);
+    const Tensor picked = chosen(x, range_), strength = drawn_as({}, scale_);
     const Tensor sigma = multiply(strength, 0.05 * std::min(rows, columns)), alpha = multiply(strength, 0.1 * std::max(rows, columns));
     const Tensor profile = gaussian(sigma, static_cast<int64_t>(scale_.high * 0.05 * std::min(rows, columns)));
     const Tensor across = add(field(n, h, w, sigma, alpha, profile), reshape(arange(0, columns, 1, float32), {1, 1, w}));
@@ -228,7 +226,7 @@ class RandomElasticTransformLayer final : public nn::ImagesLayer<RandomElasticTr
     for (Tensor& c : channels)
       c = map_coordinates(std::move(c), places, config.interpolation == "nearest" ? 0 : 1, config.fill_mode, config.fill_value);
     Tensor y = nn::as(stack(channels, -1), compute_dtype());
-    return clip(where(chosen, std::move(y), std::move(x)), values_.low, values_.high);
+    return clip(where(picked, std::move(y), std::move(x)), values_.low, values_.high);
   }
   // A Gaussian of 6 floor(sigma) + 1 values, with zeros on both sides where sigma's floor is below `most`.
   static Tensor gaussian(const Tensor& sigma, int64_t most) {

@@ -6,27 +6,9 @@
 namespace tenure {
 namespace layers {
 
+using nn::factor_fields;
+using nn::FactorLayer;
 using nn::Range;
-
-namespace {
-
-template <class C>
-void colour_fields(Fields& v, C& c) {
-  v("factor", c.factor), v("value_range", c.value_range), nn::image_fields(v, c);
-}
-
-// Where nothing is changed integers stay integers.
-template <class C>
-class ColourLayer : public nn::ImagesLayer<C> {
- public:
-  using nn::ImagesLayer<C>::ImagesLayer;
-
- protected:
-  bool keeps_integers() const override { return !this->acts(); }
-  Tensor number(const Tensor& x, Range r) const { return this->drawn(x, r, this->compute_dtype()); }
-};
-
-}  // namespace
 
 // ---- RandomGrayscale ------------------------------------------------------------------------------------------------------------
 
@@ -51,19 +33,21 @@ Outputs RandomGrayscale::operator()(TensorList x) const&& { return Layer(*this)(
 
 // ---- RandomHue ------------------------------------------------------------------------------------------------------------------
 
-void fields(Fields& v, RandomHue& c) { colour_fields(v, c); }
+void fields(Fields& v, RandomHue& c) { factor_fields(v, c); }
 
-class RandomHueLayer final : public ColourLayer<RandomHue> {
+class RandomHueLayer final : public nn::ImagesLayer<RandomHue> {
  public:
   explicit RandomHueLayer(const RandomHue& c)
-      : ColourLayer(c), range_(nn::range_of(c.factor, 0, 1, "RandomHue", "factor")), values_(nn::values_of(c.value_range, "RandomHue")) {
+      : ImagesLayer(c), range_(nn::range_of(c.factor, 0, 1, "RandomHue", "factor")), values_(nn::values_of(c.value_range, "RandomHue")) {
     config.factor = nn::list_of(range_);
   }
 
  private:
+  bool keeps_integers() const override { return !acts(); }  // where nothing is changed
   Tensor changed(Tensor x) const override {
-    Tensor sign = greater(number(x, {0, 1}), 0.5);
-    Tensor turn = multiply(number(x, range_), 0.5);
+    const DType t = compute_dtype();
+    Tensor sign = greater(drawn(x, {0, 1}, t), 0.5);
+    Tensor turn = multiply(drawn(x, range_, t), 0.5);
     turn = where(std::move(sign), negative(turn), turn);
     Tensors hsv = split(rgb_to_hsv(nn::rescaled(std::move(x), values_, {0, 1})), 3, -1);
     Tensor hue = add(std::move(hsv[0]), std::move(turn));
@@ -78,50 +62,40 @@ Outputs RandomHue::operator()(TensorList x) const&& { return Layer(*this)(std::m
 
 // ---- RandomSaturation -----------------------------------------------------------------------------------------------------------
 
-void fields(Fields& v, RandomSaturation& c) { colour_fields(v, c); }
+void fields(Fields& v, RandomSaturation& c) { factor_fields(v, c); }
 
-class RandomSaturationLayer final : public ColourLayer<RandomSaturation> {
+class RandomSaturationLayer final : public FactorLayer<RandomSaturation> {
  public:
-  explicit RandomSaturationLayer(const RandomSaturation& c)
-      : ColourLayer(c),
-        range_(nn::range_of(c.factor, -1, 1, "RandomSaturation", "factor")),
-        values_(nn::values_of(c.value_range, "RandomSaturation")) {
-    config.factor = nn::list_of(range_), config.value_range = nn::list_of(values_);
-  }
+  explicit RandomSaturationLayer(const RandomSaturation& c) : FactorLayer(c, -1, 1) {}
 
  private:
+  bool keeps_integers() const override { return !acts(); }  // where nothing is changed
   Tensor changed(Tensor x) const override {
     const Tensor f = drawn(x, range_);
     Tensor factor = nn::as(divide(f, add(subtract(1.0, f), 1e-7)), compute_dtype());
     Tensors hsv = split(rgb_to_hsv(std::move(x)), 3, -1);
-    hsv[1] = clip(multiply(std::move(hsv[1]), std::move(factor)), values_.low, values_.high);
+    hsv[1] = clipped(multiply(std::move(hsv[1]), std::move(factor)));
     return hsv_to_rgb(concatenate(hsv, -1));
   }
-  Range range_, values_;
 };
 RandomSaturation::operator Layer() const { return make_layer<RandomSaturationLayer>(*this); }
 Outputs RandomSaturation::operator()(TensorList x) const&& { return Layer(*this)(std::move(x)); }
 
 // ---- RandomColorDegeneration ----------------------------------------------------------------------------------------------------
 
-void fields(Fields& v, RandomColorDegeneration& c) { colour_fields(v, c); }
+void fields(Fields& v, RandomColorDegeneration& c) { factor_fields(v, c); }
 
-class RandomColorDegenerationLayer final : public ColourLayer<RandomColorDegeneration> {
+class RandomColorDegenerationLayer final : public FactorLayer<RandomColorDegeneration> {
  public:
-  explicit RandomColorDegenerationLayer(const RandomColorDegeneration& c)
-      : ColourLayer(c),
-        range_(nn::range_of(c.factor, -1, 1, "RandomColorDegeneration", "factor")),
-        values_(nn::values_of(c.value_range, "RandomColorDegeneration")) {
-    config.factor = nn::list_of(range_), config.value_range = nn::list_of(values_);
-  }
+  explicit RandomColorDegenerationLayer(const RandomColorDegeneration& c) : FactorLayer(c, -1, 1) {}
 
  private:
+  bool keeps_integers() const override { return !acts(); }  // where nothing is changed
   Tensor changed(Tensor x) const override {
     Tensor away = subtract(rgb_to_grayscale(x), x);
-    away = multiply(number(x, range_), std::move(away));
-    return clip(add(std::move(x), std::move(away)), values_.low, values_.high);
+    away = multiply(drawn(x, range_, compute_dtype()), std::move(away));
+    return clipped(add(std::move(x), std::move(away)));
   }
-  Range range_, values_;
 };
 RandomColorDegeneration::operator Layer() const { return make_layer<RandomColorDegenerationLayer>(*this); }
 Outputs RandomColorDegeneration::operator()(TensorList x) const&& { return Layer(*this)(std::move(x)); }
@@ -135,9 +109,9 @@ void fields(Fields& v, RandomColorJitter& c) {
   nn::image_fields(v, c);
 }
 
-class RandomColorJitterLayer final : public ColourLayer<RandomColorJitter> {
+class RandomColorJitterLayer final : public nn::ImagesLayer<RandomColorJitter> {
  public:
-  explicit RandomColorJitterLayer(const RandomColorJitter& c) : ColourLayer(c) {
+  explicit RandomColorJitterLayer(const RandomColorJitter& c) : ImagesLayer(c) {
     nn::values_of(c.value_range, "RandomColorJitter");
     add<RandomBrightness>("random_brightness", c.brightness_factor), add<RandomContrast>("random_contrast", c.contrast_factor);
     add<RandomSaturation>("random_saturation", c.saturation_factor), add<RandomHue>("random_hue", c.hue_factor);
@@ -147,10 +121,10 @@ class RandomColorJitterLayer final : public ColourLayer<RandomColorJitter> {
   template <class C>
   void add(const char* name, const std::optional<NumberList>& factor) {
     if (!factor) return;
-    std::optional<int64_t> seed = config.seed;
-    if (seed) *seed += static_cast<int64_t>(parts_.size()) + 1;
-    parts_.push_back(child(name, C{.factor = *factor, .value_range = config.value_range, .seed = seed, .dtype = config.dtype}));
+    parts_.push_back(
+        child(name, C{.factor = *factor, .value_range = config.value_range, .seed = seed_of_part(parts_.size()), .dtype = config.dtype}));
   }
+  bool keeps_integers() const override { return !acts(); }  // where nothing is changed
   // Images have their channels last here.
   Tensor changed(Tensor x) const override {
     for (const Child& part : parts_) x = part(std::move(x), {.training = true});

@@ -46,13 +46,6 @@ class MixLayer : public nn::ImagesLayer<C> {
   SeedGenerator generator() const { return SeedGenerator(this->seed_.variable()); }
 };
 
-// Of shape [n, 1, 1, 1] both parameters are alpha, a number or one for all.
-Tensor beta_parts(int64_t n, const Tensor& alpha, const SeedGenerator& seed) {
-  const Tensor each = broadcast_to(alpha, {n, 1, 1, 1});
-  Tensor a = random::log_gamma(each, seed), b = random::log_gamma(each, seed);
-  return sigmoid(subtract(std::move(a), std::move(b)));
-}
-
 }  // namespace
 
 // ---- MixUp ----------------------------------------------------------------------------------------------------------------------
@@ -66,7 +59,7 @@ class MixUpLayer final : public MixLayer<MixUp> {
  private:
   bool keeps_integers() const override { return !acts(); }
   Mixture mixed(Tensor x) const override {
-    Tensor places = order(x), own = beta_parts(x.shape()[0], full({}, config.alpha), generator());
+    Tensor places = order(x), own = random::beta({x.shape()[0], 1, 1, 1}, generator(), config.alpha, config.alpha);
     const Tensor part = nn::as(own, compute_dtype());
     Tensor others = multiply(take(x, places, 0), subtract(1.0, part));
     return {add(multiply(std::move(x), part), std::move(others)), std::move(places), std::move(own)};
@@ -88,8 +81,8 @@ class CutMixLayer final : public MixLayer<CutMix> {
  private:
   Mixture mixed(Tensor x) const override {
     const int64_t n = x.shape()[0];
-    const Tensor alpha = add(drawn_as({}, range_), 1e-6);
-    const Tensor side = sqrt(subtract(1.0, beta_parts(n, alpha, generator())));
+    const Tensor alpha = broadcast_to(add(drawn_as({}, range_), 1e-6), {n, 1, 1, 1});
+    const Tensor side = sqrt(subtract(1.0, random::beta(alpha, alpha, generator())));
     const Tensor box = logical_and(within(x, 2, side), within(x, 1, side));
     Tensor places = order(x), others = take(x, places, 0);
     Tensor own = subtract(1.0, square(side));
@@ -129,8 +122,7 @@ class ChoosingLayer : public nn::ImagesLayer<C> {
     p.dtype = this->config.dtype;
     if constexpr (requires { p.interpolation; }) p.interpolation = this->config.interpolation;
     if constexpr (requires { p.value_range; }) p.value_range = this->config.value_range;
-    if constexpr (requires { p.seed; })
-      if (this->config.seed) p.seed = *this->config.seed + static_cast<int64_t>(parts_.size()) + 1;
+    if constexpr (requires { p.seed; }) p.seed = this->seed_of_part(parts_.size());
     parts_.push_back(this->child(name, p));
   }
   void moving_parts() {
@@ -213,7 +205,7 @@ class AugMixLayer final : public ChoosingLayer<AugMix> {
     const DType t = compute_dtype();
     const SeedGenerator seed(seed_.variable());
     const Tensors parts = unstack(nn::as(softmax(random::log_gamma(full({config.num_chains}, config.alpha), seed)), t));
-    const Tensor own = nn::as(beta_parts(1, full({}, config.alpha), seed), t);
+    const Tensor own = nn::as(random::beta({1, 1, 1, 1}, seed, config.alpha, config.alpha), t);
     Tensor mixture;  // stack-bound
     for (const Tensor& part : parts) {
       Tensor y = x;

@@ -6,38 +6,10 @@
 namespace tenure {
 namespace layers {
 
+using nn::factor_fields;
+using nn::FactorLayer;
 using nn::kBytes;
 using nn::Range;
-
-namespace {
-
-template <class C>
-void factor_fields(Fields& v, C& c) {
-  v("factor", c.factor), v("value_range", c.value_range), nn::image_fields(v, c);
-}
-
-// With a factor and a range of values, both written as two numbers.
-template <class C>
-class FactorLayer : public nn::ImagesLayer<C> {
- public:
-  FactorLayer(const C& c, double lowest, double highest)
-      : nn::ImagesLayer<C>(c),
-        range_(nn::range_of(c.factor, lowest, highest, this->class_name(), "factor")),
-        values_(nn::values_of(c.value_range, this->class_name())) {
-    this->config.factor = nn::list_of(range_), this->config.value_range = nn::list_of(values_);
-  }
-
- protected:
-  Tensor clipped(Tensor x) const { return clip(std::move(x), values_.low, values_.high); }
-  // Whether each image is chosen: a chance is drawn from the factor, then a number is drawn against it.
-  Tensor chosen(const Tensor& x) const {
-    Tensor chance = this->drawn(x, range_);
-    return less(this->drawn(x, {0, 1}), std::move(chance));
-  }
-  Range range_, values_;
-};
-
-}  // namespace
 
 // ---- RandomBrightness -----------------------------------------------------------------------------------------------------------
 

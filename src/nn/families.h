@@ -33,6 +33,9 @@ inline Tensor as(Tensor x, DType t) { return x.dtype() == t ? std::move(x) : cas
 /// Statistics of floats of 16 bits are taken in float32; others stay.
 inline Tensor widened(Tensor x) { return x.dtype() == bfloat16 || x.dtype() == float16 ? cast(std::move(x), float32) : std::move(x); }
 
+/// As Keras has it for layers that change their input at random: training, unless this call or one around it says otherwise.
+inline bool trains_unless_told() { return !thread_context.call || thread_context.call->training.value_or(true); }
+
 /// Three sizes as a list; reads one number too.
 void visit_triple(Fields& v, const char* name, Triple& t);
 /// One size that Keras writes as a list of one.

@@ -36,8 +36,7 @@ class PipelineLayer final : public LayerOf<Pipeline> {
     }
   }
   Tensors call_all(Tensors xs, const Call& c) override {
-    const bool training = !thread_context.call || thread_context.call->training.value_or(true);
-    Call call{.training = training};
+    Call call{.training = nn::trains_unless_told()};
     if (takes(layers_.front())) call.mask = c.mask, call.masks = c.masks;
     for (const Child& l : layers_) {
       xs = l(TensorList(std::move(xs)), call).items();

@@ -335,26 +335,32 @@ Tensor sobel_edges(Tensor images, std::string_view data_format) {
   return in.close(reshape(std::move(y), {in.x.shape()[0], in.height(), in.width(), c, 2}));
 }
 
+namespace {
+
+// n values around the middle of the bell curve; their sum is 1.
+std::vector<double> gaussian(int64_t n, double sigma) {
+  std::vector<double> v;
+  double total = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const double at = (static_cast<double>(i) - static_cast<double>(n - 1) / 2) / sigma;
+    v.push_back(std::exp(-0.5 * at * at));
+    total += v.back();
+  }
+  for (double& x : v) x /= total;
+  return v;
+}
+
+}  // namespace
+
 Tensor gaussian_blur(Tensor images, Pair kernel_size, double sigma_y, double sigma_x, std::string_view data_format) {
   const Images in(std::move(images), data_format, "gaussian_blur");
   in.need_size("gaussian_blur");
   check(is_float(in.x.dtype()), Code::DType, "gaussian_blur: expected float images, got {}", in.x.spec());
   check(kernel_size.h > 0 && kernel_size.w > 0 && sigma_y > 0 && sigma_x > 0, Code::InvalidArgument,
         "gaussian_blur: expected sizes and sigmas above 0, got {} x {}, {} and {}", kernel_size.h, kernel_size.w, sigma_y, sigma_x);
-  auto line = [](int64_t n, double sigma) {
-    std::vector<double> v;
-    double total = 0;
-    for (int64_t i = 0; i < n; ++i) {
-      const double at = (static_cast<double>(i) - static_cast<double>(n - 1) / 2) / sigma;
-      v.push_back(std::exp(-0.5 * at * at));
-      total += v.back();
-    }
-    for (double& x : v) x /= total;
-    return v;
-  };
   // Keras lays the product of both lines out as [width, height] and reads it as [height, width].
   std::vector<double> kernel;
-  const std::vector<double> first = line(kernel_size.h, sigma_y), second = line(kernel_size.w, sigma_x);
+  const std::vector<double> first = gaussian(kernel_size.h, sigma_y), second = gaussian(kernel_size.w, sigma_x);
   const int64_t c = in.channels();
   for (double b : second)
     for (double a : first) kernel.insert(kernel.end(), static_cast<size_t>(c), a * b);
@@ -402,10 +408,11 @@ Tensor scale_and_translate(Tensor images, const Shape& output_shape, Tensor scal
   for (const Tensor* t : {&scale, &translation})
     check(t->shape() == Shape{n}, Code::Shape, "scale_and_translate: expected a scale and a translation for each of {} spatial_dims, got {}", n,
           t->spec());
+  Axes axes;
   std::vector<bool> chosen(static_cast<size_t>(rank), false);
   for (int d : spatial_dims) {
     check(d >= -rank && d < rank, Code::InvalidArgument, "scale_and_translate: expected spatial_dims below {}, got {}", rank, d);
-    const auto axis = static_cast<size_t>(d < 0 ? d + rank : d);
+    const auto axis = static_cast<size_t>(axes.emplace_back(normalize_axis(d, rank)));
     check(!chosen[axis], Code::InvalidArgument, "scale_and_translate: axis {} stands twice in spatial_dims", axis);
     check(images.shape()[axis] >= 0 && output_shape[axis] >= 0, Code::Shape, "scale_and_translate: axis {} must be known, got {} for {}", axis,
           images.spec(), output_shape);
@@ -419,7 +426,7 @@ Tensor scale_and_translate(Tensor images, const Shape& output_shape, Tensor scal
   scale = cast(std::move(scale), t), translation = cast(std::move(translation), t);
   Tensor y = is_float(given) ? images : cast(images, float32);
   for (int64_t i = 0; i < n; ++i) {
-    const int d = spatial_dims[static_cast<size_t>(i)], axis = d < 0 ? d + rank : d;
+    const int axis = axes[static_cast<size_t>(i)];
     auto at = [i](const Tensor& of) { return reshape(slice(of, {i}, {1}), {}); };
     Tensor w =
         shares_of(images.shape()[static_cast<size_t>(axis)], output_shape[static_cast<size_t>(axis)], at(scale), at(translation), method, antialias);
@@ -441,14 +448,10 @@ Tensor ssim(Tensor image1, Tensor image2, double max_val, int64_t filter_size, d
   a.need_size("ssim");
   check(a.height() >= filter_size && a.width() >= filter_size, Code::Shape, "ssim: the filter of {} is larger than the images, {}", filter_size,
         a.x.spec());
-  std::vector<double> line, kernel;
-  double total = 0;
-  for (int64_t i = 0; i < filter_size; ++i) {
-    const double at = static_cast<double>(i) - static_cast<double>(filter_size - 1) / 2;
-    total += line.emplace_back(std::exp(-at * at / (2 * filter_sigma * filter_sigma)));
-  }
+  const std::vector<double> line = gaussian(filter_size, filter_sigma);
+  std::vector<double> kernel;
   for (double v : line)
-    for (double w : line) kernel.insert(kernel.end(), static_cast<size_t>(a.channels()), v * w / (total * total));
+    for (double w : line) kernel.insert(kernel.end(), static_cast<size_t>(a.channels()), v * w);
   const Tensor filter = cast(Tensor::from(kernel, {filter_size, filter_size, a.channels(), 1}), t);
   auto blurred = [&](const Tensor& x) { return depthwise_conv2d(x, filter); };
   const double c1 = k1 * max_val * k1 * max_val, c2 = k2 * max_val * k2 * max_val;

@@ -353,8 +353,11 @@ Tensor gamma(const Shape& shape, const SeedGenerator& seed, double alpha, DType 
 Tensor beta(const Shape& shape, const SeedGenerator& seed, double alpha, double beta, DType dtype) {
   check(alpha > 0 && beta > 0, Code::InvalidArgument, "random::beta: expected alpha > 0 and beta > 0, got {} and {}", alpha, beta);
   const DType t = dtype == float64 ? float64 : float32;
-  Tensor a = log_gamma(full(shape, alpha, t), seed), b = log_gamma(full(shape, beta, t), seed);
-  return cast(sigmoid(subtract(std::move(a), std::move(b))), dtype);
+  return cast(random::beta(full(shape, alpha, t), full(shape, beta, t), seed), dtype);
+}
+Tensor beta(Tensor alpha, Tensor beta, const SeedGenerator& seed) {
+  Tensor a = log_gamma(std::move(alpha), seed), b = log_gamma(std::move(beta), seed);
+  return sigmoid(subtract(std::move(a), std::move(b)));
 }
 
 Tensor dropout(Tensor x, double rate, const SeedGenerator& seed, const Shape& noise_shape) {
