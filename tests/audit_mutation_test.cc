@@ -9,7 +9,7 @@
 #include <tenure/tenure.h>
 
 #include "core/body.h"
-#include "memory/holders.h"
+#include "memory/objects.h"
 
 namespace tenure {
 namespace {

@@ -15,6 +15,7 @@ export interface Leak {
   bytes_per_call: number;
   calls: number;
   holders: string[];
+  cards?: string[];
 }
 export interface Raw {
   tenure: number;

@@ -188,6 +188,25 @@ std::vector<Chain> Chains::of(uint32_t target, size_t most) const {
   return out;
 }
 
+std::vector<Chains::Held> Chains::held(uint32_t target, size_t most) const {
+  std::vector<Step> steps;
+  std::vector<Held> out;
+  for (const Found& f : search(target, most, steps)) {
+    Held h{"", chain(f, steps)};
+    for (size_t i = h.chain.links.size() - 1; i-- > 0;) {
+      const Link& l = h.chain.links[i];
+      h.line += fmt::format("{}{}{}{}", h.line.empty() ? "" : " <- ", l.holder, l.label.empty() ? "" : " as ", l.label);
+    }
+    const auto& root = g_.objects[steps[static_cast<size_t>(f.step)].at];
+    if (f.named_edge == kNobody && root.handles && !root.unexplained && root.kind != Kind::tensor)
+      h.line += fmt::format("{}{} handle{} of your own program", h.line.empty() ? "" : " <- ", root.handles, root.handles == 1 ? "" : "s");
+    out.push_back(std::move(h));
+  }
+  return out;
+}
+
+std::string Chains::Held::card() const { return fmt::format("sig {}  retained {} bytes\n{}", chain.signature, chain.retained, chain.text(true)); }
+
 bool Chains::filling(uint32_t target, std::string& what) const {
   std::vector<Step> steps;
   auto found = search(target, 16, steps);

@@ -2,7 +2,7 @@
 
 #include <thread>
 
-#include "memory/holders.h"
+#include "memory/objects.h"
 #include "memory/test_owner.h"
 
 namespace tenure::memory {
@@ -123,8 +123,9 @@ TEST(Audit, CountedReferencesEqualTracedEdges) {
   Handle<Box> b(new Box("b"));
   a->put(b.get());
   a->put(b.get());
-  HolderGraph g = HolderGraph::gather();
-  EXPECT_EQ(g.owner_edges(b.get()), 2u);
+  ObjectGraph g = ObjectGraph::gather(false);
+  EXPECT_EQ(g.objects[g.find(b->birth())].traced, 2u);
+  EXPECT_TRUE(g.strays.empty());
   EXPECT_TRUE(audit().ok()) << audit().text();
 }
 
@@ -145,7 +146,8 @@ TEST(Audit, ACycleShowsAsAnObjectWithoutUsersThatStillLives) {
   EXPECT_EQ(a->users(), 0u);
   EXPECT_EQ(a->owners(), 1u);
   EXPECT_TRUE(audit().ok());
-  EXPECT_TRUE(HolderGraph::gather().paths(a, 4).empty());  // no way out to a root: that is what a cycle looks like
+  ObjectGraph g = ObjectGraph::gather(false);
+  EXPECT_TRUE(Chains(g).of(g.find(a->birth())).empty());  // no way out to a root: that is what a cycle looks like
   a->drop();
 }
 
@@ -154,16 +156,15 @@ TEST(Holders, PathsLeadFromTheBufferOutwardsToTheProgram) {
   Handle<Box> inner(new Box("inner")), outer(new Box("outer"));
   inner->put(s.get());
   outer->put(inner.get());
-  Storage* raw = s.get();
+  uint64_t birth = s->birth();
   s.reset();
   inner.reset();
-  auto paths = HolderGraph::gather().paths(raw, 8);
-  ASSERT_EQ(paths.size(), 1u);
-  ASSERT_EQ(paths[0].size(), 3u);
-  EXPECT_EQ(paths[0][0].holder, "inner");
-  EXPECT_EQ(paths[0][0].label, "held[0]");
-  EXPECT_EQ(paths[0][1].holder, "outer");
-  EXPECT_EQ(paths[0][2].holder, "1 handle of your own program");
+  ObjectGraph g = ObjectGraph::gather(false);
+  auto held = Chains(g).held(g.find(birth), 8);
+  ASSERT_EQ(held.size(), 1u);
+  EXPECT_EQ(held[0].line, "inner as held[0] <- outer as held[0] <- 1 handle of your own program");
+  EXPECT_EQ(held[0].chain.links.size(), 3u);
+  EXPECT_EQ(held[0].card().find("sig " + held[0].chain.signature + "  retained "), 0u);
 }
 
 TEST(Storage, BorrowedBytesAreReleasedOnceByTheLastReference) {
@@ -208,9 +209,9 @@ TEST(Walk, BesideThreadsThatMakeAndDropObjects) {
       }
     });
   for (int i = 0; i < 200; ++i) {
-    HolderGraph g = HolderGraph::gather();
+    ObjectGraph g = ObjectGraph::gather(false);
     size_t text = 0;
-    for (const Counted* c : g.objects) text += c->describe().size();
+    for (const auto& o : g.objects) text += o.live->describe().size();
     EXPECT_GE(text, g.objects.size());
   }
   stop = true;

@@ -8,7 +8,6 @@
 #include <nlohmann/json.hpp>
 
 #include "base/check.h"
-#include "memory/holders.h"
 #include "memory/moment.h"
 #include "memory/write_file.h"
 

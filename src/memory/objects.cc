@@ -1,14 +1,20 @@
 #include "memory/objects.h"
 
 #include <algorithm>
+#include <atomic>
 
 #include "base/check.h"
-#include "memory/holders.h"
 #include "memory/storage.h"
 
 namespace tenure::memory {
 
 TensorFacts (*tensor_facts)(const Counted& tensor) = nullptr;
+
+namespace {
+std::atomic<int> muted_kind{-1};
+}
+void testing::mute(std::optional<Kind> kind) noexcept { muted_kind = kind ? static_cast<int>(*kind) : -1; }
+bool testing::muted(Kind kind) noexcept { return static_cast<int>(kind) == muted_kind.load(std::memory_order_relaxed); }
 
 uint32_t Strings::of(std::string_view text) {
   auto [it, fresh] = index_.try_emplace(std::string(text), static_cast<uint32_t>(list_.size()));
@@ -55,7 +61,7 @@ class Gatherer final : public EdgeVisitor {
   void add(const Counted* target, std::string_view label, int64_t index, std::vector<uint32_t>& count, bool is_named) {
     if (!target) return;
     auto it = index_.find(target);
-    if (it == index_.end()) return;
+    if (it == index_.end()) return g_.strays.push_back({from, index < 0 ? std::string(label) : fmt::format("{}[{}]", label, index)});
     ++count[it->second];
     if (label != last_) last_ = label, last_string_ = g_.strings.of(label);
     g_.references.push_back({it->second, last_string_, static_cast<int32_t>(std::min<int64_t>(index, INT32_MAX)), is_named});
@@ -66,6 +72,7 @@ class Gatherer final : public EdgeVisitor {
   uint32_t last_string_ = 0;
 
  public:
+  uint32_t from = 0;                   // whose references are told
   std::vector<uint32_t> owned, named;  // references traced, by target
 };
 
@@ -99,6 +106,7 @@ ObjectGraph ObjectGraph::gather(bool detached) {
   std::unordered_map<AccountId, uint32_t> accounts;
   for (Object& o : g.objects) {
     g.start.push_back(static_cast<uint32_t>(g.references.size()));
+    gatherer.from = static_cast<uint32_t>(&o - g.objects.data());
     if (!testing::muted(o.kind)) o.live->trace(gatherer);
     auto [it, fresh] = accounts.try_emplace(o.live->account(), 0);
     if (fresh) it->second = g.strings.of(path_of(o.live->account()));
@@ -117,7 +125,8 @@ ObjectGraph ObjectGraph::gather(bool detached) {
     Object& o = g.objects[i];
     uint32_t users = o.live->users(), owners = o.live->owners();
     o.handles = users > gatherer.named[i] ? users - gatherer.named[i] : 0;
-    o.unexplained = owners > gatherer.owned[i] ? owners - gatherer.owned[i] : 0;
+    o.owners = owners, o.traced = gatherer.owned[i];
+    o.unexplained = owners > o.traced ? owners - o.traced : 0;
     if (detached) o.name = g.strings.of(o.live->describe());
   }
   if (detached) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -41,6 +42,7 @@ struct ObjectGraph {
     uint32_t account = 0, name = 0;         ///< strings; the name of a living object is asked for
     uint32_t reason = 0, fix = 0;           ///< strings
     uint32_t handles = 0, unexplained = 0;  ///< references of the program that no named holder tells of | owner references that nobody names
+    uint32_t owners = 0, traced = 0;        ///< owner references counted | named by somebody's trace(); equal unless there is a mistake
     size_t bytes = 0;                       ///< of a buffer
     size_t seen = 0, elements = 0;          ///< bytes and elements of a tensor's own values
     const Counted* live = nullptr;          ///< while `walk` exists
@@ -56,6 +58,11 @@ struct ObjectGraph {
   std::vector<Object> objects;  ///< by birth
   std::vector<uint32_t> start;  ///< references of i: start[i] … start[i + 1] - 1
   std::vector<Reference> references;
+  struct Stray {
+    uint32_t from = 0;
+    std::string label;
+  };
+  std::vector<Stray> strays;  ///< references that are named and lead to nothing alive: mistakes
 
   /// Visits all live objects. With `detached`, names are written down and nothing refers to the living.
   static ObjectGraph gather(bool detached);
@@ -71,6 +78,14 @@ class Chains {
   /// `retained`: also computes dominators, once.
   explicit Chains(const ObjectGraph& graph, bool retained = true);
   std::vector<Chain> of(uint32_t target, size_t most = 8) const;
+  /// The same with each chain in one line, from the target outwards: "inner as held[0] <- outer as held[1] <- 1 handle of your own program".
+  struct Held {
+    std::string line;
+    Chain chain;
+    /// Signature and retained bytes, then the chain with its standings, indices as [*].
+    std::string card() const;
+  };
+  std::vector<Held> held(uint32_t target, size_t most) const;
   Why why(uint32_t target) const;
   size_t retained(uint32_t i) const { return retained_.empty() ? 0 : retained_[i]; }
   const std::vector<uint32_t>& dominator() const noexcept { return dominator_; }
@@ -100,6 +115,15 @@ class Chains {
   std::vector<uint32_t> dominator_;
   std::vector<size_t> retained_;
 };
+
+namespace testing {
+/// Tests only: looks at what is alive leave out the trace() of this kind, as if its author had forgotten it; nothing is left out for std::nullopt.
+void mute(std::optional<Kind> kind) noexcept;
+bool muted(Kind kind) noexcept;
+}  // namespace testing
+
+/// A growth's holders (a chain's line, its card below it) as lines and as cards.
+std::pair<std::vector<std::string>, std::vector<std::string>> lines_and_cards(const Growth& g);
 
 /// Eight hexadecimal digits of `text` (FNV-1a).
 std::string short_hash(std::string_view text);

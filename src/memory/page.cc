@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "memory/dominators.h"
+#include "memory/objects.h"
 #include "memory/page.h"
 #include "memory/record.h"
 #include "memory/storage.h"
@@ -129,8 +130,15 @@ json verdict_of(const std::vector<Steadiness>& judged, const Audit& audit) {
 json leaks_of(const std::vector<Steadiness>& judged) {
   json out = json::array();
   for (const Steadiness& s : judged)
-    for (const Growth& g : s.growing)
-      out.push_back({{"what", g.what}, {"per_call", g.per_call}, {"bytes_per_call", g.bytes_per_call}, {"calls", s.calls}, {"holders", g.holders}});
+    for (const Growth& g : s.growing) {
+      auto [lines, cards] = lines_and_cards(g);
+      out.push_back({{"what", g.what},
+                     {"per_call", g.per_call},
+                     {"bytes_per_call", g.bytes_per_call},
+                     {"calls", s.calls},
+                     {"holders", lines},
+                     {"cards", cards}});
+    }
   return out;
 }
 

@@ -5,10 +5,11 @@
 #include <nlohmann/json.hpp>
 
 #include "base/check.h"
-#include "memory/holders.h"
+#include "memory/objects.h"
 #include "memory/os.h"
 #include "memory/pool.h"
 #include "memory/slab.h"
+#include "memory/storage.h"
 
 namespace tenure::memory {
 
@@ -87,6 +88,16 @@ std::string Snapshot::json() const {
   return j.dump(1);
 }
 
+std::pair<std::vector<std::string>, std::vector<std::string>> lines_and_cards(const Growth& g) {
+  std::pair<std::vector<std::string>, std::vector<std::string>> out;
+  for (const std::string& h : g.holders) {
+    size_t line = std::min(h.find('\n'), h.size());
+    out.first.push_back(h.substr(0, line));
+    out.second.push_back(line < h.size() ? h.substr(line + 1) : "");
+  }
+  return out;
+}
+
 std::string Steadiness::json() const {
   auto counts = [](const Now& n) {
     nlohmann::ordered_json j;
@@ -99,8 +110,10 @@ std::string Steadiness::json() const {
   j["before"] = counts(before), j["after"] = counts(after);
   j["rss"] = {{"slope", rss_slope}, {"low", rss_slope_low}, {"high", rss_slope_high}, {"conclusive", rss_conclusive}};
   j["growing"] = nlohmann::ordered_json::array();
-  for (const Growth& g : growing)
-    j["growing"].push_back({{"what", g.what}, {"per_call", g.per_call}, {"bytes_per_call", g.bytes_per_call}, {"holders", g.holders}});
+  for (const Growth& g : growing) {
+    auto [lines, cards] = lines_and_cards(g);
+    j["growing"].push_back({{"what", g.what}, {"per_call", g.per_call}, {"bytes_per_call", g.bytes_per_call}, {"holders", lines}, {"cards", cards}});
+  }
   return j.dump(1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -155,20 +168,16 @@ std::string Balance::text() const {
 }
 
 Audit audit() {
-  HolderGraph g = HolderGraph::gather();
+  const ObjectGraph g = ObjectGraph::gather(false);
   Audit a;
   a.objects = g.objects.size();
-  a.edges = g.edges;
-  std::unordered_set<const Counted*> live(g.objects.begin(), g.objects.end());
-  for (const Counted* c : g.objects) {
-    size_t traced = g.owner_edges(c);
-    if (traced != c->owners())
+  a.edges = g.references.size() + g.strays.size();
+  for (uint32_t i = 0; i < g.objects.size(); ++i)
+    if (const auto& o = g.objects[i]; o.traced != o.owners)
       a.problems.push_back(
-          fmt::format("{}: {} owner references counted, {} traced; asked for by {}", c->describe(), c->owners(), traced, path_of(c->account())));
-  }
-  for (auto& [target, edges] : g.holders)
-    if (!live.count(target))
-      a.problems.push_back(fmt::format("{} names a reference '{}' to something that is not alive", edges[0].from->describe(), edges[0].label));
+          fmt::format("{}: {} owner references counted, {} traced; asked for by {}", g.name(i), o.owners, o.traced, g.strings.at(o.account)));
+  for (const auto& s : g.strays)
+    a.problems.push_back(fmt::format("{} names a reference '{}' to something that is not alive", g.name(s.from), s.label));
   return a;
 }
 
@@ -184,14 +193,20 @@ void expect_empty() {
   Audit a = audit();
   if (n.buffers == 0 && n.tensors == 0 && n.nodes == 0 && a.ok()) return;
   std::string text = snapshot().text();
-  HolderGraph g = HolderGraph::gather();
+  const ObjectGraph g = ObjectGraph::gather(false);
+  const Chains chains(g);
   size_t shown = 0;
-  for (Counted* c : g.objects) {
-    if ((c->kind() != Kind::storage && c->kind() != Kind::node) || shown == 6) continue;
+  for (uint32_t i = 0; i < g.objects.size() && shown < 6; ++i) {
+    if (g.objects[i].kind != Kind::storage && g.objects[i].kind != Kind::node) continue;
     ++shown;
-    for (auto& path : g.paths(c, 1)) {
-      text += "  " + c->describe() + "\n";
-      for (const Hop& h : path) text += fmt::format("    held by {}{}{}\n", h.holder, h.label.empty() ? "" : " as ", h.label);
+    for (const Chain& c : chains.of(i, 1)) {
+      text += fmt::format("  {}\n", g.name(i));
+      for (size_t k = c.links.size() - 1; k-- > 0;) {
+        const Link& l = c.links[k];
+        text += fmt::format("    held by {}{}{}, {}{}{}\n", l.holder, l.label.empty() ? "" : " as ", l.label, to_string(l.standing),
+                            l.reason.empty() ? "" : ": ", l.reason);
+      }
+      text += fmt::format("    sig {}  retained {} bytes{}{}\n", c.signature, c.retained, c.fix.empty() ? "" : "; fix: ", c.fix);
     }
   }
   fail(Code::InvalidArgument, "expected no live tensors, got {} buffers, {} tensors, {} nodes\n{}{}", n.buffers, n.tensors, n.nodes, text,

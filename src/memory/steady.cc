@@ -4,9 +4,10 @@
 #include <array>
 #include <chrono>
 #include <map>
+#include <set>
 
 #include "base/check.h"
-#include "memory/holders.h"
+#include "memory/objects.h"
 #include "memory/os.h"
 #include "memory/series.h"
 
@@ -98,17 +99,14 @@ class Trial {
   std::vector<std::pair<double, double>> samples_;
 };
 
-// Who holds the newest of `objects` (by birth, ascending): one line a path, each once.
-std::vector<std::string> holders_of(const HolderGraph& graph, const std::vector<const Counted*>& objects) {
-  std::vector<std::string> lines;
+// Who holds the newest of `objects` (ascending): a text for each kind of chain, its line and below it its card.
+std::vector<std::string> holders_of(const Chains& chains, const std::vector<uint32_t>& objects) {
+  std::vector<std::string> texts;
+  std::set<std::string> known;
   for (size_t i = objects.size(); i-- > 0 && i + 4 > objects.size();)
-    for (auto& path : graph.paths(objects[i], 3)) {
-      std::string line;
-      for (const Hop& h : path) line += fmt::format("{}{}{}{}", line.empty() ? "" : " <- ", h.holder, h.label.empty() ? "" : " as ", h.label);
-      if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(std::move(line));
-    }
-  if (lines.size() > 6) lines.resize(6);
-  return lines;
+    for (const Chains::Held& h : chains.held(objects[i], 3))
+      if (std::string card = h.card(); texts.size() < 6 && known.insert(card).second) texts.push_back(h.line + "\n" + card);
+  return texts;
 }
 
 struct Since {
@@ -126,12 +124,12 @@ Since remember() {
 // Accounts whose live buffers grew, then kinds that grew beside them, each with who holds the newest.
 std::vector<Growth> growing(const Trial& trial, const Since& before) {
   std::vector<Growth> out;
-  HolderGraph graph = HolderGraph::gather();
-  std::sort(graph.objects.begin(), graph.objects.end(), [](const Counted* a, const Counted* b) { return a->birth() < b->birth(); });
+  const ObjectGraph graph = ObjectGraph::gather(false);
+  const Chains chains(graph);
   auto newest = [&](auto&& wanted) {
-    std::vector<const Counted*> found;
-    for (const Counted* c : graph.objects)
-      if (c->birth() > before.mark && wanted(*c)) found.push_back(c);
+    std::vector<uint32_t> found;
+    for (uint32_t i = 0; i < graph.objects.size(); ++i)
+      if (graph.objects[i].id > before.mark && wanted(*graph.objects[i].live)) found.push_back(i);
     return found;
   };
   auto calls = static_cast<double>(trial.calls());
@@ -142,7 +140,7 @@ std::vector<Growth> growing(const Trial& trial, const Since& before) {
     auto bytes = static_cast<double>(a.live_bytes) - static_cast<double>(it == before.accounts.end() ? 0 : it->second.live_bytes);
     if (count < std::max(2.0, calls / 1000) && bytes < std::max(64.0, calls / 10)) continue;
     auto objects = newest([&](const Counted& c) { return c.kind() == Kind::storage && path_of(c.account()) == a.path; });
-    out.push_back({a.path, count / calls, bytes / calls, holders_of(graph, objects)});
+    out.push_back({a.path, count / calls, bytes / calls, holders_of(chains, objects)});
     buffers += count / calls;
   }
   std::stable_sort(out.begin(), out.end(), [](const Growth& a, const Growth& b) { return a.bytes_per_call > b.bytes_per_call; });
@@ -152,7 +150,17 @@ std::vector<Growth> growing(const Trial& trial, const Since& before) {
     if (!trial.rises(k) || trial.slope(k) <= 0) continue;
     if ((kind == Kind::storage || kind == Kind::tensor) && trial.slope(k) <= buffers * 1.25) continue;  // told by the accounts above
     auto objects = newest([&](const Counted& c) { return c.kind() == kind; });
-    out.push_back({fmt::format("{} objects", to_string(kind)), trial.slope(k), 0, holders_of(graph, objects)});
+    out.push_back({fmt::format("{} objects", to_string(kind)), trial.slope(k), 0, holders_of(chains, objects)});
+  }
+  return out;
+}
+
+std::string indented(std::string_view text, size_t by) {
+  std::string out;
+  for (size_t at = 0; at < text.size();) {
+    size_t end = std::min(text.find('\n', at), text.size());
+    out += std::string(by, ' ') + std::string(text.substr(at, end - at)) + "\n";
+    at = end + 1;
   }
   return out;
 }
@@ -197,7 +205,11 @@ std::string Steadiness::text() const {
                   change(before.nodes, after.nodes), change(before.objects, after.objects), micros_per_call);
   for (const Growth& g : growing) {
     out += fmt::format("  {:+.3f} a call, {:+.1f} bytes a call: {}\n", g.per_call, g.bytes_per_call, g.what);
-    for (const std::string& h : g.holders) out += fmt::format("    held by {}\n", h);
+    for (const std::string& h : g.holders) {
+      size_t line = h.find('\n');
+      out += fmt::format("    held by {}\n", h.substr(0, line));
+      if (&h == &g.holders.front() && line != h.npos) out += indented(h.substr(line + 1), 6);  // one card a growth
+    }
   }
   if (after.rss_bytes)
     out += fmt::format("  RSS {:+.1f} bytes a call, 95 % interval [{:.1f}, {:.1f}]{}\n", rss_slope, rss_slope_low, rss_slope_high,

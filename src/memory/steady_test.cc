@@ -37,6 +37,16 @@ TEST(Steady, AKeptBufferACallIsALeakWithItsAccountAndHolder) {
   ASSERT_FALSE(s.growing[0].holders.empty());
   EXPECT_NE(s.growing[0].holders[0].find("audit log as held["), std::string::npos) << s.text();
   EXPECT_NE(s.text().find("leak after 640 calls"), std::string::npos);
+  // Below the line the card: the signature, and each holder with its standing.
+  std::string card = s.growing[0].holders[0].substr(s.growing[0].holders[0].find('\n') + 1);
+  EXPECT_EQ(card.substr(0, 4), "sig ") << card;
+  EXPECT_EQ(card.substr(card.find('\n') + 1),
+            "+- other     audit log                                    Unknown\n"
+            "|    . held[*]\n"
+            "|      ~~~~~~~\n"
+            "`> buffer    buffer of 4000 bytes, temporary, asked for by /matmul\n");
+  EXPECT_NE(s.text().find("      " + card.substr(0, card.find('\n'))), std::string::npos) << s.text();
+  EXPECT_NE(s.json().find("\"cards\""), std::string::npos);
   EXPECT_NE(s.json().find("\"verdict\": \"leak\""), std::string::npos);
 }
 

@@ -16,7 +16,6 @@
 #include <nlohmann/json.hpp>
 
 #include "base/check.h"
-#include "memory/holders.h"
 #include "memory/ledger_totals.h"
 #include "memory/objects.h"
 #include "memory/os.h"
