@@ -13,7 +13,7 @@ build = cmake --build build/$(1) -j $(JOBS) $(if $(2),--target $(2))
 configure_flags = $(if $(TENURE_ONEDNN_ROOT),-DTENURE_ONEDNN_ROOT="$(abspath $(TENURE_ONEDNN_ROOT))")
 # $(call test,PRESET): build it, run every test, end in one line of totals; the exit code is ctest's.
 test = @rm -rf build/$(1)/test-results; mkdir -p build/$(1)/test-results; rc=0; \
-  GTEST_OUTPUT=xml:$(CURDIR)/build/$(1)/test-results/ ctest --preset $(1) $(if $(TESTS),-R '$(TESTS)') || rc=$$?; \
+  GTEST_OUTPUT=xml:$(CURDIR)/build/$(1)/test-results/ ctest --preset $(1) -j $(JOBS) $(if $(TESTS),-R '$(TESTS)') || rc=$$?; \
   python3 tools/test_summary.py build/$(1)/test-results || rc=1; exit $$rc
 
 .PHONY: all demo test bench asan tsan clang no-onednn coverage fuzz lint format docs docs-write golden-check conformance soak setup install consumer clean distclean help

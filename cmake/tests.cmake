@@ -36,13 +36,14 @@ function(tenure_areas name)
     if(label STREQUAL threads)
       list(APPEND labels tsan)
     endif()
-    # Where results go to a folder, each area has a file of its own.
+    # Where results go to a folder, each test has a file of its own, however many run at once.
     set_tests_properties(${test} PROPERTIES LABELS "${labels}" ENVIRONMENT "OMP_WAIT_POLICY=passive" TIMEOUT ${TENURE_TEST_TIMEOUT}
                          ENVIRONMENT_MODIFICATION "GTEST_OUTPUT=string_append:${name}_${label}_test.xml")
     string(APPEND rest "${suites}:")
   endforeach()
   add_test(NAME ${name} COMMAND ${name} "--gtest_filter=-${rest}")
-  set_tests_properties(${name} PROPERTIES ENVIRONMENT "OMP_WAIT_POLICY=passive" TIMEOUT ${TENURE_TEST_TIMEOUT})
+  set_tests_properties(${name} PROPERTIES ENVIRONMENT "OMP_WAIT_POLICY=passive" TIMEOUT ${TENURE_TEST_TIMEOUT}
+                       ENVIRONMENT_MODIFICATION "GTEST_OUTPUT=string_append:${name}.xml")
 endfunction()
 function(tenure_test name)
   add_executable(${name} ${ARGN} $<TARGET_OBJECTS:tenure_test_main>)

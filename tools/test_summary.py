@@ -10,7 +10,7 @@ import xml.etree.ElementTree as xml
 
 def main(folder):
     total, failed, skipped, ended, seconds = 0, [], [], [], 0.0
-    files = sorted(pathlib.Path(folder).glob("*_test.xml"))  # a program that a test starts writes *_test_1.xml: not a result
+    files = sorted(pathlib.Path(folder).glob("*_test.xml"))
     for file in files:
         root = xml.parse(file).getroot()
         if root.get("time") is None:  # only the list that a program writes before it runs
