@@ -1,15 +1,18 @@
 // Honest resident memory. Patterns: after live bytes fall, RSS above its start must be at most live + max(32 MiB, 10 % of live) + 2 % at once.
 // Images: 100,000 through the pipeline against 1,000 of them: the highest RSS within 2 %, and no count grows.
+// Each in a process of its own.
 //   bench_rss [--images N]
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <random>
 #include <string>
 #include <vector>
 
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <tenure/tenure.h>
@@ -131,13 +134,26 @@ bool images(int64_t many) {
   return ok;
 }
 
+// Runs `part` in a process of its own: each starts from the RSS of an idle program. This process must not have used Tenure.
+bool alone(const std::function<bool()>& part) {
+  std::fflush(stdout);
+  pid_t child = ::fork();
+  if (child == 0) {
+    bool ok = part();
+    std::fflush(stdout);
+    ::_exit(ok ? 0 : 1);
+  }
+  int status = 1;
+  return child > 0 && ::waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   int64_t many = argc == 3 && !std::strcmp(argv[1], "--images") ? std::atoll(argv[2]) : 100'000;
-  bool ok = comb();
-  ok = sawtooth() && ok;
-  ok = ragged() && ok;
-  ok = images(many) && ok;
+  bool ok = alone(comb);
+  ok = alone(sawtooth) && ok;
+  ok = alone(ragged) && ok;
+  ok = alone([many] { return images(many); }) && ok;
   return ok ? 0 : 1;
 }

@@ -47,7 +47,9 @@ endif()
 # What only builds models or reads and writes files need not be vectorized: it compiles a quarter faster.
 if(CMAKE_BUILD_TYPE STREQUAL Release)
   target_compile_options(tenure_io PRIVATE -O1)
-  target_compile_options(tenure_nn PRIVATE -O2)
+  foreach(layer memory files graph data nn)
+    target_compile_options(tenure_${layer} PRIVATE -O2)
+  endforeach()
 endif()
 
 # Each switch is known where it is asked for and nowhere else: what it does not touch is compiled once.

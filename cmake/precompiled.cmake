@@ -1,4 +1,4 @@
-# How a build from clean stays short on two cores: what a folder's files all read is parsed once for the folder, not once a file, and a few files at
+# How a build from clean stays short on two cores: what a folder's files all read is parsed once for the folder, not once a file, and ten files at
 # a time are compiled as one, which makes their templates once. The clang preset does neither, so that every file is also compiled alone, with the
 # includes that stand in it and no others; the dev preset, made for edits, compiles file by file.
 option(TENURE_PCH "Precompile what the files of a folder have in common" ON)
@@ -19,7 +19,7 @@ set(TENURE_PCH_cli <CLI/CLI.hpp> <fmt/format.h> <nlohmann/json.hpp> <tenure/tenu
 # tenure_precompile(TARGET GROUP): targets of one group have the same flags, so the first one's headers serve them all.
 function(tenure_precompile target group)
   if(TENURE_UNITY AND NOT group STREQUAL "kernels") # Highway compiles each of its files once a target
-    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 6)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 10)
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
       target_compile_options(${target} PRIVATE -Wno-subobject-linkage) # it takes the included .cc for a header
     endif()

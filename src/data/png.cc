@@ -13,20 +13,20 @@ namespace {
 constexpr size_t kMessage = 160;
 
 /// What the callbacks see. Plain memory.
-struct Source {
+struct PngSource {
   const std::byte* at;
   size_t left;
   char message[kMessage];
 };
 
 [[noreturn]] void on_error(png_structp png, png_const_charp text) {
-  auto* s = static_cast<Source*>(png_get_error_ptr(png));
+  auto* s = static_cast<PngSource*>(png_get_error_ptr(png));
   std::strncpy(s->message, text, kMessage - 1);
   std::longjmp(png_jmpbuf(png), 1);
 }
 void on_warning(png_structp, png_const_charp) {}
 void on_read(png_structp png, png_bytep to, size_t n) {
-  auto* s = static_cast<Source*>(png_get_io_ptr(png));
+  auto* s = static_cast<PngSource*>(png_get_io_ptr(png));
   if (n > s->left) png_error(png, "the file is cut off");
   std::memcpy(to, s->at, n);
   s->at += n;
@@ -99,7 +99,7 @@ class Reader {
     png_read_end(png, nullptr);
   }
 
-  Source source_;
+  PngSource source_;
   png_structp png_ = nullptr;
   png_infop info_ = nullptr;
 };

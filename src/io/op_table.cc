@@ -203,7 +203,7 @@ Tensors conv_op(Args a) {
 }
 
 // Sorted by name.
-constexpr std::array rows = std::to_array<OpRow>({
+constexpr std::array op_rows = std::to_array<OpRow>({
     {"Abs", one<tenure::abs>},
     {"Absolute", one<tenure::abs>},
     {"Add", two<add>},
@@ -320,12 +320,12 @@ constexpr std::array rows = std::to_array<OpRow>({
     {"ZerosLike", zeros_like_op},
 });
 
-static_assert(std::is_sorted(rows.begin(), rows.end(), [](const OpRow& a, const OpRow& b) { return a.name < b.name; }));
+static_assert(std::is_sorted(op_rows.begin(), op_rows.end(), [](const OpRow& a, const OpRow& b) { return a.name < b.name; }));
 
 }  // namespace
 
 OpRun find_op(const std::string& op) {
-  for (std::span<const OpRow> table : {std::span<const OpRow>(rows), numpy_rows(), shape_rows(), nn_rows(), image_rows(), linalg_rows()}) {
+  for (std::span<const OpRow> table : {std::span<const OpRow>(op_rows), numpy_rows(), shape_rows(), nn_rows(), image_rows(), linalg_rows()}) {
     const auto it = std::lower_bound(table.begin(), table.end(), op, [](const OpRow& r, const std::string& name) { return r.name < name; });
     if (it != table.end() && it->name == op) return it->run;
   }

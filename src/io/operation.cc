@@ -65,7 +65,7 @@ bool is_keras_tensor(const Json& j) { return j.is_object() && j.contains("class_
 void register_operations() {
   static std::once_flag once;
   std::call_once(once, [] {
-    if (!LayerRegistry::global().contains("Operation")) LayerRegistry::global().add<Operation>("Operation");
+    if (!LayerRegistry::global().contains("Operation")) LayerRegistry::global().add<Operation>("Operation", "tenure");  // of no layer class in Keras
   });
 }
 

@@ -24,27 +24,35 @@ HWY_INLINE void Tile(const SmallProduct& p, int64_t row, int64_t col, size_t las
   const Df d;
   const size_t N = hn::Lanes(d);
   Vf s[R][K];
+  TENURE_UNROLLED
   for (int k = 0; k < K; ++k) {
     const size_t n = k < K - 1 ? N : last;
     const float* bias = p.bias + col + k * N;
     s[0][k] = !p.bias ? hn::Zero(d) : n == N ? hn::LoadU(d, bias) : LoadFirst(d, bias, n);
+    TENURE_UNROLLED
     for (int r = 1; r < R; ++r) s[r][k] = s[0][k];
   }
   const float* a = p.a + row * p.a_row;
   const float* b = p.b + col;
   const bool whole = last == N;
-  for (int64_t i = 0; i < p.k; ++i, a += p.a_col, b += p.ldb) {
+  const int64_t depth = p.k, a_row = p.a_row;
+  for (int64_t i = 0; i < depth; ++i, a += p.a_col, b += p.ldb) {
     Vf v[K];
+    TENURE_UNROLLED
     for (int k = 0; k < K - 1; ++k) v[k] = hn::LoadU(d, b + k * N);
     v[K - 1] = whole ? hn::LoadU(d, b + (K - 1) * N) : LoadFirst(d, b + (K - 1) * N, last);
+    TENURE_UNROLLED
     for (int r = 0; r < R; ++r) {
-      const Vf u = hn::Set(d, a[r * p.a_row]);
+      const Vf u = hn::Set(d, a[r * a_row]);
+      TENURE_UNROLLED
       for (int k = 0; k < K; ++k) s[r][k] = hn::MulAdd(u, v[k], s[r][k]);
     }
   }
   const Vf floor = hn::Set(d, p.floor);
+  TENURE_UNROLLED
   for (int r = 0; r < R; ++r) {
     float* c = p.c + (row + r) * p.n + col;
+    TENURE_UNROLLED
     for (int k = 0; k < K; ++k) {
       const size_t n = k < K - 1 ? N : last;
       Vf v = s[r][k];
@@ -60,6 +68,7 @@ template <int K, int R>
 HWY_INLINE void Strip(const SmallProduct& p, int64_t begin, int64_t end, int64_t col, size_t last, bool over) {
   int64_t r = begin;
   for (; r + R <= end; r += R) Tile<K, R>(p, r, col, last, over);
+  if (R > 4 && r + 4 <= end) Tile<K, 4>(p, r, col, last, over), r += 4;
   for (; r + 2 <= end; r += 2) Tile<K, 2>(p, r, col, last, over);
   if (r < end) Tile<K, 1>(p, r, col, last, over);
 }
@@ -87,11 +96,13 @@ HWY_INLINE void VectorMatrixStrip(const float* v, int64_t step, const float* m, 
   const Df d;
   const size_t N = hn::Lanes(d);
   Vf s[2][K];
+  TENURE_UNROLLED
   for (int j = 0; j < K; ++j) s[0][j] = s[1][j] = hn::Zero(d);
   const auto load = [&](const float* p, int j) HWY_ATTR { return j < K - 1 || last == N ? hn::LoadU(d, p + j * N) : LoadFirst(d, p + j * N, last); };
   int64_t i = 0;
   for (; i + 2 <= k; i += 2) {
     const Vf a = hn::Set(d, v[i * step]), b = hn::Set(d, v[(i + 1) * step]);
+    TENURE_UNROLLED
     for (int j = 0; j < K; ++j) {
       s[0][j] = hn::MulAdd(a, load(m + i * ldm, j), s[0][j]);
       s[1][j] = hn::MulAdd(b, load(m + (i + 1) * ldm, j), s[1][j]);
@@ -99,8 +110,10 @@ HWY_INLINE void VectorMatrixStrip(const float* v, int64_t step, const float* m, 
   }
   if (i < k) {
     const Vf a = hn::Set(d, v[i * step]);
+    TENURE_UNROLLED
     for (int j = 0; j < K; ++j) s[0][j] = hn::MulAdd(a, load(m + i * ldm, j), s[0][j]);
   }
+  TENURE_UNROLLED
   for (int j = 0; j < K; ++j) {
     const Vf t = hn::Add(s[0][j], s[1][j]);
     if (j < K - 1 || last == N) hn::StoreU(t, d, y + j * N);
@@ -119,16 +132,20 @@ HWY_INLINE void RowDots(const float* m, const float* v, int64_t k, float* y) {
   const Df d;
   const int64_t N = static_cast<int64_t>(hn::Lanes(d));
   Vf s[R];
+  TENURE_UNROLLED
   for (int r = 0; r < R; ++r) s[r] = hn::Zero(d);
   int64_t i = 0;
   for (; i + N <= k; i += N) {
     const Vf u = hn::LoadU(d, v + i);
+    TENURE_UNROLLED
     for (int r = 0; r < R; ++r) s[r] = hn::MulAdd(u, hn::LoadU(d, m + r * k + i), s[r]);
   }
   if (const size_t left = static_cast<size_t>(k - i); left) {
     const Vf u = LoadFirst(d, v + i, left);
+    TENURE_UNROLLED
     for (int r = 0; r < R; ++r) s[r] = hn::MulAdd(u, LoadFirst(d, m + r * k + i, left), s[r]);
   }
+  TENURE_UNROLLED
   for (int r = 0; r < R; ++r) y[r] = hn::GetLane(hn::SumOfLanes(d, s[r]));
 }
 void MatrixVector(const float* m, const float* v, int64_t rows, int64_t k, float* y) {

@@ -116,21 +116,27 @@ HWY_INLINE void ColumnSumStrip(const T* x, int64_t stride, int64_t rows, bool sq
   const hn::ScalableTag<T> d;
   const auto zero = hn::Zero(d);
   hn::Vec<hn::ScalableTag<T>> lost[K], s[K][R];
+  TENURE_UNROLLED
   for (int k = 0; k < K; ++k) total[k] = lost[k] = zero;
   for (int64_t b = 0; b < rows; b += 64) {
     const int64_t e = b + 64 < rows ? b + 64 : rows;
-    for (int k = 0; k < K; ++k)
-      for (int r = 0; r < R; ++r) s[k][r] = zero;
+    TENURE_UNROLLED
+    for (int k = 0; k < K; ++k) TENURE_UNROLLED
+    for (int r = 0; r < R; ++r) s[k][r] = zero;
     for (int64_t i = b; i < e; i += R) {
+      TENURE_UNROLLED
       for (int r = 0; r < R; ++r) {
         if (R > 1 && i + r >= e) break;
+        TENURE_UNROLLED
         for (int k = 0; k < K; ++k) {
           const auto v = load(x + (i + r) * stride, k);
           s[k][r] = squares ? hn::MulAdd(v, v, s[k][r]) : hn::Add(s[k][r], v);
         }
       }
     }
+    TENURE_UNROLLED
     for (int k = 0; k < K; ++k) {
+      TENURE_UNROLLED
       for (int r = 1; r < R; ++r) s[k][0] = hn::Add(s[k][0], s[k][r]);
       const auto y = hn::Sub(s[k][0], lost[k]), t = hn::Add(total[k], y);
       lost[k] = hn::Sub(hn::Sub(t, total[k]), y);
@@ -148,6 +154,7 @@ void ColumnSum(const T* x, int64_t stride, int64_t rows, int64_t cols, bool squa
   for (; c + 4 * N <= cols; c += 4 * N) {
     ColumnSumStrip<4, 1>(
         x + c, stride, rows, squares, [=](const T* p, int k) HWY_ATTR { return hn::LoadU(d, p + k * N); }, total);
+    TENURE_UNROLLED
     for (int k = 0; k < 4; ++k) hn::StoreU(total[k], d, y + c + k * N);
   }
   for (; c + N <= cols; c += N) {

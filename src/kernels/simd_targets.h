@@ -6,6 +6,9 @@
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL)
 #endif
 
+// An array of vectors stays in registers only where every loop over it is unrolled: GCC 12 else stores all of it in every step.
+#define TENURE_UNROLLED HWY_UNROLL(16)
+
 #include <cstdint>
 
 namespace tenure::kernels {

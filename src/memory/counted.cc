@@ -100,9 +100,9 @@ void fence() noexcept {
 }
 
 // Whether a walk is under way; then `dead` waits for its end.
-bool waits(Counted* dead) noexcept {
-  if (!walking.load(std::memory_order_acquire)) [[likely]]
-    return false;
+bool waits_for_walk(Counted* dead) noexcept;
+bool waits(Counted* dead) noexcept { return walking.load(std::memory_order_acquire) && waits_for_walk(dead); }
+bool waits_for_walk(Counted* dead) noexcept {
   try {
     std::lock_guard lock(walks().waiting_mutex);
     if (!walking.load(std::memory_order_relaxed)) return false;  // it ended meanwhile: nobody would come for `dead`

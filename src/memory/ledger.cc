@@ -57,8 +57,9 @@ Table* make_table() noexcept {
   }();
   return t;
 }
-constinit std::atomic<Table*> the_table{nullptr};
 }  // namespace
+
+constinit std::atomic<Table*> detail::the_table{nullptr};
 
 Table& detail::table() noexcept {
   Table* t = the_table.load(std::memory_order_acquire);
@@ -73,8 +74,6 @@ Registered& detail::registered() {
 }
 
 namespace {
-
-constexpr int64_t kBatch = 64 << 10;
 
 void publish(detail::ThreadState& t) noexcept {
   int64_t d = t.delta;
@@ -373,58 +372,7 @@ bool testing::failed_and_reset() noexcept {
   return fail_countdown.exchange(0) <= 0;
 }
 
-namespace {
-
-AccountId charge_fully(AccountId account, size_t bytes, size_t capacity, BudgetNode* budget);
-void discharge_fully(AccountId account, size_t bytes, size_t capacity, BudgetNode* budget) noexcept;
-
-// The table, if nothing but a thread's own plain counts is to be changed; null: the long way.
-Table* plain_table(const detail::ThreadState& s, const BudgetNode* budget) noexcept {
-  Table* t = the_table.load(std::memory_order_acquire);
-  return t && s.token && !budget && !t->limit.load(std::memory_order_relaxed) ? t : nullptr;
-}
-void add_plain(std::atomic<int64_t>& n, int64_t d) noexcept { n.store(n.load(std::memory_order_relaxed) + d, std::memory_order_relaxed); }
-void set_deltas(detail::ThreadState& s, int64_t live, int64_t capacity) noexcept {
-  std::atomic_ref(s.delta).store(live, std::memory_order_relaxed);
-  std::atomic_ref(s.capacity_delta).store(capacity, std::memory_order_relaxed);
-}
-
-}  // namespace
-
-// A thread at an account of its own, far from the next publication, without limits: adds and stores, no call.
-AccountId charge(AccountId account, size_t bytes, size_t capacity, BudgetNode* budget) {
-  auto& s = thread_state;
-  Table* t = plain_table(s, budget);
-  if (!t) [[unlikely]]
-    return charge_fully(account, bytes, capacity, budget);
-  Row* r = t->find(account);
-  int64_t live = s.delta + static_cast<int64_t>(bytes), taken = s.capacity_delta + static_cast<int64_t>(capacity);
-  if (!r || r->owner.load(std::memory_order_relaxed) != s.token || live >= kBatch || taken >= kBatch) [[unlikely]]
-    return charge_fully(account, bytes, capacity, budget);
-  add_plain(r->own.asked, static_cast<int64_t>(bytes));
-  add_plain(r->own.allocations, 1);
-  r->raise_peak();
-  set_deltas(s, live, taken);
-  return account;
-}
-
-void discharge(AccountId account, size_t bytes, size_t capacity, BudgetNode* budget) noexcept {
-  auto& s = thread_state;
-  Table* t = plain_table(s, budget);
-  if (!t) [[unlikely]]
-    return discharge_fully(account, bytes, capacity, budget);
-  Row& r = t->row(account);
-  int64_t live = s.delta - static_cast<int64_t>(bytes), taken = s.capacity_delta - static_cast<int64_t>(capacity);
-  if (r.owner.load(std::memory_order_relaxed) != s.token || live <= -kBatch || taken <= -kBatch || bytes >= static_cast<size_t>(kBatch)) [[unlikely]]
-    return discharge_fully(account, bytes, capacity, budget);
-  add_plain(r.own.returned, static_cast<int64_t>(bytes));
-  add_plain(r.own.released, 1);
-  set_deltas(s, live, taken);
-}
-
-namespace {
-
-AccountId charge_fully(AccountId account, size_t bytes, size_t capacity, BudgetNode* budget) {
+AccountId detail::charge_fully(AccountId account, size_t bytes, size_t capacity, BudgetNode* budget) {
   Table& t = table();
   auto cap = static_cast<int64_t>(capacity);
   int64_t in_use = 0;
@@ -460,7 +408,7 @@ AccountId charge_fully(AccountId account, size_t bytes, size_t capacity, BudgetN
   return account;
 }
 
-void discharge_fully(AccountId account, size_t bytes, size_t capacity, BudgetNode* budget) noexcept {
+void detail::discharge_fully(AccountId account, size_t bytes, size_t capacity, BudgetNode* budget) noexcept {
   Table& t = table();
   if (!thread_state.token) [[unlikely]]
     register_thread();
@@ -471,8 +419,6 @@ void discharge_fully(AccountId account, size_t bytes, size_t capacity, BudgetNod
   for (BudgetNode* b = budget; b; b = b->parent) b->used.fetch_sub(static_cast<int64_t>(capacity), std::memory_order_relaxed);
   if (budget) budget->release();
 }
-
-}  // namespace
 
 AccountId recharge(AccountId from, AccountId to, size_t bytes) noexcept {
   if (from == to) return to;

@@ -173,11 +173,6 @@ inline uint64_t next_birth() noexcept {
 /// Births after this call, on any thread, get larger numbers than the returned one.
 uint64_t birth_mark() noexcept;
 
-/// Charges and records an allocation before it is made. Throws OutOfMemory when a budget would be exceeded; nothing is then charged.
-/// Returns the account that was charged: discharge() wants the same.
-AccountId charge(AccountId account, size_t bytes, size_t capacity, detail::BudgetNode* budget);
-/// Undoes charge() when the buffer is released.
-void discharge(AccountId account, size_t bytes, size_t capacity, detail::BudgetNode* budget) noexcept;
 /// Moves a live buffer's bytes to another account (it was given to another op). Returns the account that has them now.
 AccountId recharge(AccountId from, AccountId to, size_t bytes) noexcept;
 /// What would exceed: throws the explained refusal.

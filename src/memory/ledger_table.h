@@ -100,6 +100,14 @@ struct Table {
 
 /// Made at first use, never destroyed: tensors may die after main.
 Table& table() noexcept;
+/// Null before the first use.
+extern std::atomic<Table*> the_table;
+/// Bytes that a thread counts for itself before it adds them to the process' totals.
+inline constexpr int64_t kBatch = 64 << 10;
+
+/// charge() and discharge() of charge.h, whatever limits, budgets and threads there are.
+AccountId charge_fully(AccountId account, size_t bytes, size_t capacity, BudgetNode* budget);
+void discharge_fully(AccountId account, size_t bytes, size_t capacity, BudgetNode* budget) noexcept;
 
 /// Threads with an unpublished delta, so that totals are exact.
 struct Registered {

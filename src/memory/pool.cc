@@ -9,18 +9,6 @@
 #include <set>
 
 #include "memory/fork.h"
-#include "memory/slab.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define TENURE_MALLOC_POOL 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define TENURE_MALLOC_POOL 1
-#endif
-#endif
-#ifndef TENURE_MALLOC_POOL
-#define TENURE_MALLOC_POOL 0
-#endif
 
 namespace tenure::memory {
 namespace {
@@ -159,18 +147,12 @@ class Spans {
 
 void fork_pool(Fork when) noexcept { when == Fork::prepare ? Spans::get().mutex().lock() : Spans::get().mutex().unlock(); }
 
-PoolSize pool_size(size_t bytes) noexcept {
-  if (TENURE_MALLOC_POOL) return {(bytes + 63) / 64 * 64, -1};
-  if (bytes > kSlabLimit) return {span_bytes(bytes), -1};
-  int cls = slab_class(bytes);
-  return {slab_bytes(cls), cls};
-}
+PoolSize pool_size_large(size_t bytes) noexcept { return {TENURE_MALLOC_POOL ? (bytes + 63) / 64 * 64 : span_bytes(bytes), -1}; }
 
 size_t pool_capacity(size_t bytes) noexcept { return pool_size(bytes).capacity; }
 
-void* pool_take(PoolSize size) noexcept {
+void* pool_take_large(PoolSize size) noexcept {
   if (TENURE_MALLOC_POOL) return std::aligned_alloc(64, size.capacity);
-  if (size.cls >= 0) return slab_alloc(Heap::data, size.cls);
   try {
     return Spans::get().alloc(size.capacity);
   } catch (const std::bad_alloc&) { return nullptr; }
@@ -182,9 +164,8 @@ void* pool_alloc(size_t bytes, size_t* capacity) noexcept {
   return pool_take(size);
 }
 
-void pool_free(void* block, size_t capacity) noexcept {
+void pool_free_large(void* block, size_t capacity) noexcept {
   if (TENURE_MALLOC_POOL) return std::free(block);
-  if (capacity <= kSlabLimit) return slab_free(Heap::data, slab_class(capacity), block);
   Spans::get().release(block, capacity);
 }
 

@@ -12,7 +12,7 @@
 namespace tenure::memory {
 namespace {
 
-constexpr size_t kRegion = 4 << 20;
+constexpr size_t kSlabRegion = 4 << 20;
 constexpr size_t kHeader = 64;
 constexpr size_t page_bytes_of(int cls) noexcept { return slab_bytes(cls) <= 4096 ? 64 << 10 : 1 << 20; }
 
@@ -122,8 +122,8 @@ Page* Central::new_page(int cls) noexcept {
         auto* p = reinterpret_cast<Page*>(region);
         small.idle.push_back(p);
       }
-      region = map_aligned(kRegion);
-      region_left = region ? kRegion : 0;
+      region = map_aligned(kSlabRegion);
+      region_left = region ? kSlabRegion : 0;
       if (!region) return nullptr;
     }
     list.idle.push_back(reinterpret_cast<Page*>(region));

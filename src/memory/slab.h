@@ -12,20 +12,29 @@ namespace tenure::memory {
 inline constexpr size_t kSlabLimit = 64 << 10;  // largest slot
 inline constexpr int kSlabClasses = 64;
 
-/// Class of a size in (0, kSlabLimit]: multiples of 64 up to 512, then eight steps a doubling.
-constexpr int slab_class(size_t bytes) noexcept {
-  size_t units = (bytes + 63) / 64;
-  if (units <= 8) return units == 0 ? 0 : static_cast<int>(units) - 1;
-  int log = 63 - __builtin_clzll(units - 1);  // units - 1 in [2^log, 2^(log+1))
-  size_t step = size_t{1} << (log - 3);
-  size_t within = (units - (size_t{1} << log) + step - 1) / step;  // 1..8
-  return 8 + (log - 3) * 8 + static_cast<int>(within) - 1;
-}
-constexpr size_t slab_bytes(int cls) noexcept {
-  if (cls < 8) return static_cast<size_t>(cls + 1) * 64;
-  int log = (cls - 8) / 8 + 3;
-  return ((size_t{1} << log) + (static_cast<size_t>((cls - 8) % 8) + 1) * (size_t{1} << (log - 3))) * 64;
-}
+namespace detail {
+// Sizes of the classes, multiples of 64 up to 512, then eight steps a doubling; and by units of 64 bytes the class that takes so many.
+struct SlabTable {
+  uint32_t bytes[kSlabClasses] = {};
+  uint8_t of[kSlabLimit / 64 + 1] = {};
+  consteval SlabTable() {
+    for (int cls = 0; cls < kSlabClasses; ++cls) {
+      const int log = (cls - 8) / 8 + 3;
+      bytes[cls] = static_cast<uint32_t>(cls < 8 ? (cls + 1) * 64 : ((1 << log) + ((cls - 8) % 8 + 1) * (1 << (log - 3))) * 64);
+    }
+    uint8_t cls = 0;
+    for (size_t units = 0; units <= kSlabLimit / 64; ++units) {
+      while (units * 64 > bytes[cls]) ++cls;
+      of[units] = cls;
+    }
+  }
+};
+inline constexpr SlabTable slab_table;
+}  // namespace detail
+
+/// Class of a size in [0, kSlabLimit].
+constexpr int slab_class(size_t bytes) noexcept { return detail::slab_table.of[(bytes + 63) / 64]; }
+constexpr size_t slab_bytes(int cls) noexcept { return detail::slab_table.bytes[cls]; }
 static_assert(slab_bytes(slab_class(64)) == 64 && slab_bytes(slab_class(512)) == 512 && slab_bytes(slab_class(513)) == 576);
 static_assert(slab_bytes(slab_class(kSlabLimit)) == kSlabLimit && slab_class(kSlabLimit) < kSlabClasses);
 

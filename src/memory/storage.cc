@@ -3,7 +3,7 @@
 #include <memory>
 
 #include "base/check.h"
-#include "memory/ledger_table.h"
+#include "memory/charge.h"
 #include "memory/pool.h"
 
 namespace tenure::memory {
@@ -31,7 +31,7 @@ Storage* Storage::make(size_t bytes, AccountId account, Category category) {
   if (!data) detail::reclaim(capacity), pool_trim(), data = pool_take(size);  // the system has none: free blocks of other sizes go back first
   if (!data) {
 #if TENURE_LEDGER
-    discharge(account, bytes, capacity, budget);
+    detail::discharge_fully(account, bytes, capacity, budget);
 #endif
     fail(Code::OutOfMemory, "memory: {} asked for {} bytes and the system has none to give\n  tried: {}", path_of(account), capacity,
          detail::tried());
@@ -43,7 +43,7 @@ Storage* Storage::make(size_t bytes, AccountId account, Category category) {
   } catch (...) {
     if (bytes) pool_free(data, capacity);
 #if TENURE_LEDGER
-    discharge(account, bytes, capacity, budget);
+    detail::discharge_fully(account, bytes, capacity, budget);
 #endif
     throw;
   }
@@ -57,14 +57,18 @@ Storage* Storage::borrow(void* data, size_t bytes, std::function<void()> release
   return s;
 }
 
+void Storage::give_back() noexcept {
+  std::unique_ptr<std::function<void()>> release(release_);
+  try {
+    if (release) (*release)();
+  } catch (const std::exception& e) {
+    log(fmt::format("Tensor::borrow: the release function threw, which nobody can catch here: {}", e.what()));
+  } catch (...) { log("Tensor::borrow: the release function threw, which nobody can catch here"); }
+}
+
 Storage::~Storage() {
-  if (borrowed()) {
-    std::unique_ptr<std::function<void()>> release(release_);
-    try {
-      if (release) (*release)();
-    } catch (const std::exception& e) {
-      log(fmt::format("Tensor::borrow: the release function threw, which nobody can catch here: {}", e.what()));
-    } catch (...) { log("Tensor::borrow: the release function threw, which nobody can catch here"); }
+  if (borrowed()) [[unlikely]] {
+    give_back();
     return;
   }
   leave();

@@ -48,6 +48,7 @@ class Storage final : public Counted {
  private:
   Storage(void* data, size_t bytes, size_t capacity, AccountId account, Category category, detail::BudgetNode* budget) noexcept;
   ~Storage() override;
+  void give_back() noexcept;  // somebody else's bytes
   void note(bool released) const noexcept {
     if (!borrowed()) record_buffer(released, category_, account(), birth(), bytes_);
   }

@@ -47,7 +47,7 @@ TEST(BudgetLadder, OldTracesGoBeforeACallIsRefused) {
   Tensor y = ones({65536});
   memory::set_budget(0);
   EXPECT_EQ(f.cached(), 1u);
-  EXPECT_TRUE(std::regex_search(log.text, std::regex("memory budget: [0-9]+ bytes are wanted; old traces gave back [1-9][0-9]+"))) << log.text;
+  EXPECT_TRUE(std::regex_search(log.text, std::regex("memory is short: [0-9]+ bytes are wanted; old traces gave back [1-9][0-9]+"))) << log.text;
   EXPECT_EQ(Tensor(f(x, Static<int>{3})).item(), 3 * 65536.0f);  // traced anew
 }
 
