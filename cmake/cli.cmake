@@ -1,6 +1,6 @@
 # The command: a front end without logic of its own.
 find_package(CLI11 REQUIRED)
-file(GLOB sources CONFIGURE_DEPENDS *.cc)
+file(GLOB sources CONFIGURE_DEPENDS cli/*.cc)
 add_executable(tenure_cli ${sources})
 target_link_libraries(tenure_cli PRIVATE tenure::tenure tenure_flags fmt::fmt CLI11::CLI11 nlohmann_json::nlohmann_json)
 target_compile_definitions(tenure_cli PRIVATE TENURE_VERSION="${PROJECT_VERSION}")
