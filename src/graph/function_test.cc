@@ -291,6 +291,24 @@ TEST(FunctionPasses, CommonWorkIsDoneOnceAndDeadWorkNever) {
   EXPECT_LE(p.instructions, 2u) << p.text;
 }
 
+// A product that only a sum or a difference reads is one step with it, and rounds as the two ops do.
+TEST(FunctionPasses, AProductInASumIsOneStep) {
+  auto body = [](Tensor w, Tensor g) {
+    Tensor product = w * g;  // read twice: stays
+    return Tensors{w - g * 0.01f, abs(g) * w - 3.0f, exp(w) + g * g, product + w, product - 1.0f};
+  };
+  Function f(body);
+  SeedGenerator seed(3);
+  Tensor w = random::normal({7, 13}, seed), g = random::normal({7, 13}, seed);
+  Outputs traced = f(w, g);
+  Tensors eager = body(w, g);
+  for (size_t i = 0; i < eager.size(); ++i) EXPECT_EQ(Tensor(traced[i]).to_vector<float>(), eager[i].to_vector<float>()) << i;
+  Plan p = f.prepare({{Shape{7, 13}, float32}, {Shape{7, 13}, float32}});
+  size_t fused = 0;
+  for (size_t at = 0; (at = p.text.find("multiply_add", at)) != std::string::npos; ++at) ++fused;
+  EXPECT_EQ(fused, 3u) << p.text;
+}
+
 TEST(Function, ANumberTakesTheDtypeOfWhatItMeetsAlsoInATrace) {
   Function f([](Tensor x, Tensor k) { return concatenate({x * k, x + k}, 0); });
   for (DType dtype : {bfloat16, float16, float64, float32}) {

@@ -1,8 +1,11 @@
 // Elementwise neighbours become one tile group, run at the place of its last member.
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "graph/graph.h"
+#include "kernels/kernels.h"
+#include "ops/fused.h"
 
 namespace tenure {
 namespace {
@@ -14,7 +17,19 @@ struct Group {
 
 bool fits(const GraphNode& n) { return n.op && n.op->tile && !(n.op->traits & stateful) && n.out.size() == 1 && n.in.size() <= 4 && !n.in.empty(); }
 
-// The program of a set of nodes, or null if it is too large.
+// Which input of a sum or difference is a float32 product that nobody else reads, made by a member; -1: none.
+int product_side(const Graph& g, const GraphNode& n, const std::map<ValueId, int>& made, const std::vector<int32_t>& uses) {
+  if ((n.op->name != "add" && n.op->name != "subtract") || n.in.size() != 2 || g.spec(n.out[0]).dtype != DType::float32) return -1;
+  for (int side : {1, 0}) {
+    ValueId v = n.in[static_cast<size_t>(side)];
+    if (made.count(v) && uses[static_cast<size_t>(v)] == 1 && g.spec(v).dtype == DType::float32 &&
+        g.nodes[static_cast<size_t>(g.values[static_cast<size_t>(v)].node)].op->name == "multiply")
+      return side;
+  }
+  return -1;
+}
+
+// The program of a set of nodes, or null if it is too large. A product in a sum is one step with it.
 std::shared_ptr<TileProgram> program_of(const Graph& g, const std::vector<size_t>& members, const std::vector<int32_t>& uses,
                                         std::vector<ValueId>* in, std::vector<ValueId>* out) {
   auto p = std::make_shared<TileProgram>();
@@ -31,12 +46,24 @@ std::shared_ptr<TileProgram> program_of(const Graph& g, const std::vector<size_t
   int base = static_cast<int>(inputs.size());
   for (ValueId v : inputs) p->inputs.push_back(g.spec(v));
   std::map<ValueId, int> step;
+  std::set<ValueId> taken;  // products that their sum makes
+  for (size_t m : members)
+    if (int side = product_side(g, g.nodes[m], made, uses); side >= 0) taken.insert(g.nodes[m].in[static_cast<size_t>(side)]);
   for (size_t m : members) {
     const GraphNode& n = g.nodes[m];
+    if (taken.count(n.out[0])) continue;
     TileProgram::Step s{n.op, n.attrs, static_cast<int>(n.in.size()), {}, 0, g.spec(n.in[0]).dtype, g.spec(n.out[0]).dtype};
-    for (size_t k = 0; k < n.in.size(); ++k) {
-      auto it = step.find(n.in[k]);
-      s.in[k] = it != step.end() ? base + it->second : static_cast<int>(std::find(inputs.begin(), inputs.end(), n.in[k]) - inputs.begin());
+    std::vector<ValueId> reads = n.in;
+    if (int side = product_side(g, n, made, uses); side >= 0) {
+      const GraphNode& product = g.nodes[static_cast<size_t>(g.values[static_cast<size_t>(n.in[static_cast<size_t>(side)])].node)];
+      using kernels::Product;
+      ops::MultiplyAddAttrs attrs{static_cast<int64_t>(n.op->name == "add" ? Product::plus : side == 0 ? Product::minus : Product::from)};
+      reads = {product.in[0], product.in[1], n.in[static_cast<size_t>(1 - side)]};
+      s.op = &ops::multiply_add_op, s.attrs = AttrBox(AttrRef{&attrs, attrs_of<ops::MultiplyAddAttrs>()}), s.inputs = 3;
+    }
+    for (size_t k = 0; k < reads.size(); ++k) {
+      auto it = step.find(reads[k]);
+      s.in[k] = it != step.end() ? base + it->second : static_cast<int>(std::find(inputs.begin(), inputs.end(), reads[k]) - inputs.begin());
     }
     int index = static_cast<int>(p->steps.size());
     s.out = base + index;

@@ -30,28 +30,12 @@ enum class Binary : uint8_t { add, sub, mul, div, max, min, squared_difference }
 /// y[i] = a[i] op b[i]. max and min propagate NaN.
 template <class T>
 void binary(Binary op, const T* a, const T* b, T* y, int64_t n) noexcept;
-/// y[i] = a[i] op b.
-template <class T>
-void binary_scalar(Binary op, const T* a, T b, T* y, int64_t n) noexcept;
-/// y[i] = a op b[i].
-template <class T>
-void scalar_binary(Binary op, T a, const T* b, T* y, int64_t n) noexcept;
-/// y[r,c] = a[r,c] op b[c] (a bias); y may be a.
-template <class T>
-void binary_row(Binary op, const T* a, const T* b, T* y, int64_t rows, int64_t cols) noexcept;
-/// y[r,c] = a[r,c] op b[r]; y may be a.
-template <class T>
-void binary_column(Binary op, const T* a, const T* b, T* y, int64_t rows, int64_t cols) noexcept;
 
-/// y[i] += a * x[i].
+/// What becomes of a product: ab + c, ab - c, c - ab.
+enum class Product : uint8_t { plus, minus, from };
+/// Rounds twice, as the product and then the sum would; y may be one of a, b, c.
 template <class T>
-void axpy(T a, const T* x, T* y, int64_t n) noexcept;
-/// y[i] = a * x[i] + b.
-template <class T>
-void scale_add(T a, const T* x, T b, T* y, int64_t n) noexcept;
-/// y[i] = a[i] * b[i] + c[i].
-template <class T>
-void multiply_add(const T* a, const T* b, const T* c, T* y, int64_t n) noexcept;
+void multiply_add(Product p, const T* a, const T* b, const T* c, T* y, int64_t n) noexcept;
 /// y[i] = min(max(x[i], lo), hi); NaN stays.
 template <class T>
 void clip(const T* x, T lo, T hi, T* y, int64_t n) noexcept;
@@ -313,17 +297,6 @@ void philox_integers(uint64_t key, uint64_t counter, int64_t* y, int64_t n, int6
 void philox_permutation(uint64_t key, uint64_t counter, int64_t* y, int64_t n) noexcept;
 
 // ---------------------------------------------------------------------------------------------------------------------- updates
-
-/// w -= lr * g.
-template <class T>
-void sgd_update(T* w, const T* g, int64_t n, T lr) noexcept;
-/// v = momentum * v - lr * g; w += nesterov ? momentum * v - lr * g : v (keras.optimizers.SGD).
-template <class T>
-void momentum_update(T* w, T* v, const T* g, int64_t n, T lr, T momentum, bool nesterov) noexcept;
-/// m += (g - m) * (1 - beta1); v += (g*g - v) * (1 - beta2); w -= m * alpha / (sqrt(v) + eps), with
-/// alpha = lr * sqrt(1 - beta2^t) / (1 - beta1^t) by the caller (keras.optimizers.Adam).
-template <class T>
-void adam_update(T* w, T* m, T* v, const T* g, int64_t n, T alpha, T beta1, T beta2, T eps) noexcept;
 
 // ----------------------------------------------------------------------------------------------------------------------- images
 

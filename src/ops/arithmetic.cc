@@ -7,6 +7,7 @@
 #include "core/context.h"
 #include "core/variable_body.h"
 #include "ops/families.h"
+#include "ops/fused.h"
 #include "ops/helpers.h"
 
 namespace tenure {
@@ -425,6 +426,15 @@ Tensor unrecorded(const Variable& v) {
 }
 
 }  // namespace
+
+const Op ops::multiply_add_op = {
+    .name = "multiply_add",
+    .tile =
+        [](const Tile& t) noexcept {
+          auto product = static_cast<kernels::Product>(t.attr<MultiplyAddAttrs>().product);
+          kernels::multiply_add(product, t.x<float>(0), t.x<float>(1), t.x<float>(2), t.y<float>(), t.n);
+        },
+};
 
 Tensor add(Tensor a, Tensor b) { return binary(add_op, std::move(a), std::move(b)); }
 Tensor subtract(Tensor a, Tensor b) { return binary(subtract_op, std::move(a), std::move(b)); }

@@ -88,6 +88,16 @@ void fields(V& v, BatchNormAttrs& a) {
   v("epsilon", a.epsilon), v("scale", a.scale), v("offset", a.offset);
 }
 
+/// multiply_add: a step of tile groups alone, never of a graph: inputs a, b, c; a product that only a sum or a difference reads.
+struct MultiplyAddAttrs {
+  int64_t product = 0;  ///< kernels::Product
+};
+template <class V>
+void fields(V& v, MultiplyAddAttrs& a) {
+  v("product", a.product);
+}
+extern const Op multiply_add_op;
+
 extern const Op matmul_op, linear_op, conv_op, depthwise_conv_op, batch_normalization_op, max_pool_op, pad_op;
 
 /// The kernel's name of an activation that can stand in an epilogue, or null. Names are Keras' ("relu", "silu", "gelu": the exact one, ...) and
