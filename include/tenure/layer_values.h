@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -61,6 +62,17 @@ class TENURE_API Border3D : public ConfigObject {
   void from_json(const std::string& text) override;
 
   std::array<Pair, 3> pairs;  ///< h: before, w: after
+};
+
+/// Bounds of the corrections of BatchNormalization's renorm: of the factor, and of the shift's size.
+class TENURE_API RenormClipping : public ConfigObject {
+ public:
+  RenormClipping(std::optional<double> rmin = {}, std::optional<double> rmax = {}, std::optional<double> dmax = {})
+      : rmin(rmin), rmax(rmax), dmax(dmax) {}
+  std::string to_json() const override;
+  void from_json(const std::string& text) override;
+
+  std::optional<double> rmin, rmax, dmax;
 };
 
 /// One number for all or a number for each of three dimensions.

@@ -189,7 +189,8 @@ struct TENURE_API GlobalAveragePooling2D {
 
 // ---- normalization ---------------------------------------------------------------------------------------------------------
 
-/// In training by the batch's statistics, which move the kept ones; else by the kept ones. trainable = false: always the latter.
+/// In training by the batch's statistics, which move the kept ones; else by the kept ones. trainable = false: always the latter. `renorm`: in training
+/// the result is corrected towards kept statistics of its own, which move by renorm_momentum (Ioffe, 2017).
 struct TENURE_API BatchNormalization {
   int axis = -1;
   double momentum = 0.99, epsilon = 1e-3;
@@ -197,6 +198,10 @@ struct TENURE_API BatchNormalization {
   Initializer beta_initializer = "zeros", gamma_initializer = "ones", moving_mean_initializer = "zeros", moving_variance_initializer = "ones";
   Regularizer beta_regularizer = {}, gamma_regularizer = {};
   Constraint beta_constraint = {}, gamma_constraint = {};
+  bool renorm = false;
+  std::optional<RenormClipping> renorm_clipping = {};
+  double renorm_momentum = 0.99;
+  bool synchronized = false;  ///< no matter: a model runs in one process
   std::string name = {};
   bool trainable = true;
   DTypePolicy dtype = {};
@@ -211,6 +216,7 @@ struct TENURE_API LayerNormalization {
   Initializer beta_initializer = "zeros", gamma_initializer = "ones";
   Regularizer beta_regularizer = {}, gamma_regularizer = {};
   Constraint beta_constraint = {}, gamma_constraint = {};
+  bool rms_scaling = false;  ///< x / sqrt(variance + epsilon) * gamma: Keras' older form, which is not RMSNormalization
   std::string name = {};
   bool trainable = true;
   DTypePolicy dtype = {};

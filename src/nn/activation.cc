@@ -1,6 +1,8 @@
 // Activations: functions by Keras' name, and the layers made of them. An ActivationFunction owns its layer, if it is one.
 #include <algorithm>
 
+#include <tenure/ops_nn.h>
+
 #include "nn/attention.h"
 #include "nn/families.h"
 #include "ops/fused.h"
@@ -12,22 +14,6 @@ using nn::Json;
 // ---- functions by name ------------------------------------------------------------------------------------------------------------
 
 namespace {
-
-Tensor hard_shrink(Tensor x) {
-  Tensor small = less_equal(abs(x), 0.5);
-  return where(std::move(small), 0.0, std::move(x));
-}
-Tensor soft_shrink(Tensor x) { return sign(x) * relu(abs(x) - 0.5); }
-Tensor sparse_plus(Tensor x) {
-  Tensor bend = multiply(square(x + 1.0), 0.25);
-  return where(less_equal(x, -1.0), 0.0, where(less(x, 1.0), std::move(bend), x));
-}
-Tensor sparse_sigmoid(Tensor x) { return clip(multiply(std::move(x) + 1.0, 0.5), 0, 1); }
-Tensor squareplus(Tensor x) { return multiply(x + sqrt(square(x) + 4.0), 0.5); }
-Tensor glu(Tensor x) {
-  Tensors half = split(std::move(x), 2, -1);
-  return half[0] * sigmoid(half[1]);
-}
 
 struct Known {
   std::string_view name;
@@ -44,26 +30,27 @@ constexpr Known functions[] = {
     {"sigmoid", [](Tensor x) { return sigmoid(std::move(x)); }},
     {"hard_sigmoid", [](Tensor x) { return hard_sigmoid(std::move(x)); }},
     {"log_sigmoid", [](Tensor x) { return log_sigmoid(std::move(x)); }},
-    {"sparse_sigmoid", sparse_sigmoid},
+    {"sparse_sigmoid", [](Tensor x) { return sparse_sigmoid(std::move(x)); }},
     {"tanh", [](Tensor x) { return tanh(std::move(x)); }},
     {"hard_tanh", [](Tensor x) { return hard_tanh(std::move(x)); }},
     {"tanh_shrink", [](Tensor x) { return tanh_shrink(std::move(x)); }},
-    {"hard_shrink", hard_shrink},
-    {"soft_shrink", soft_shrink},
+    {"hard_shrink", [](Tensor x) { return hard_shrink(std::move(x)); }},
+    {"soft_shrink", [](Tensor x) { return soft_shrink(std::move(x)); }},
     {"silu", [](Tensor x) { return silu(std::move(x)); }},
     {"swish", [](Tensor x) { return silu(std::move(x)); }},
     {"hard_silu", [](Tensor x) { return hard_silu(std::move(x)); }},
     {"hard_swish", [](Tensor x) { return hard_silu(std::move(x)); }},
     {"gelu", [](Tensor x) { return gelu(std::move(x), false); }},
     {"mish", [](Tensor x) { return mish(std::move(x)); }},
-    {"glu", glu},
+    {"glu", [](Tensor x) { return glu(std::move(x)); }},
     {"softplus", [](Tensor x) { return softplus(std::move(x)); }},
     {"softsign", [](Tensor x) { return softsign(std::move(x)); }},
-    {"squareplus", squareplus},
-    {"sparse_plus", sparse_plus},
+    {"squareplus", [](Tensor x) { return squareplus(std::move(x)); }},
+    {"sparse_plus", [](Tensor x) { return sparse_plus(std::move(x)); }},
     {"exponential", [](Tensor x) { return exp(std::move(x)); }},
     {"softmax", [](Tensor x) { return softmax(std::move(x)); }},
     {"log_softmax", [](Tensor x) { return log_softmax(std::move(x)); }},
+    {"sparsemax", [](Tensor x) { return sparsemax(std::move(x)); }},
 };
 
 const Known* find(std::string_view name) {
@@ -78,6 +65,8 @@ ActivationFunction::ActivationFunction(std::string name) : name_(std::move(name)
   std::string known;
   for (const Known& f : functions) known += (known.empty() ? "" : ", ") + std::string(f.name);
   const Known* f = find(name_);
+  check(name_ != "threshold", Code::InvalidArgument,
+        "activation: 'threshold' needs a threshold and a default value, which a name cannot give: use keras.ops' op or a function");
   check(f != nullptr, Code::NotFound, "activation: there is no '{}'; there are: {}", name_, known);
   function_ = f->apply;
 }

@@ -14,7 +14,7 @@ def weight_value(draw, weight):
     if weight.dtype not in ("float32", "float64", "float16"):
         return np.asarray(weight)
     value = draw.rng.normal(0, 0.4, weight.shape)
-    if "variance" in weight.path:
+    if "variance" in weight.path or "stddev" in weight.path:
         value = np.abs(value) + 0.5
     elif "gamma" in weight.path:
         value = value + 1
@@ -106,18 +106,24 @@ def normalization():
         for variant, attrs, shape in (("image", {}, (3, 4, 5, 3)), ("matrix", {}, (8, 5)), ("plain", dict(center=False, scale=False), (8, 5)), ("no_scale", dict(scale=False), (8, 5)),
                                       ("no_center", dict(center=False), (8, 5)), ("options", dict(momentum=0.7, epsilon=0.01), (4, 3, 2, 5)), ("axis1", dict(axis=1), (3, 4, 5, 2))):
             case(f"BatchNormalization/{variant}_{word}", lambda attrs=attrs: L.BatchNormalization(**attrs), lambda d, shape=shape: [d.f(*shape) + np.float32(0.5)], training=training)
+        for variant, attrs, shape in (("renorm", {}, (8, 5)), ("renorm_image", dict(axis=1, renorm_momentum=0.7), (3, 4, 5, 2)), ("renorm_plain", dict(center=False, scale=False), (8, 5)),
+                                      ("renorm_clipped", dict(renorm_clipping=dict(rmax=1.2, rmin=0.8, dmax=0.3)), (8, 5)), ("renorm_no_scale", dict(scale=False, renorm_clipping=dict(dmax=0.1)), (8, 5))):
+            case(f"BatchNormalization/{variant}_{word}", lambda attrs=attrs: L.BatchNormalization(renorm=True, **attrs), lambda d, shape=shape: [d.f(*shape) + np.float32(0.5)], training=training)
     case("BatchNormalization/frozen_training", lambda: L.BatchNormalization(trainable=False), lambda d: [d.f(8, 5)], training=True)
+    case("BatchNormalization/renorm_third", lambda: L.BatchNormalization(momentum=0.8, renorm=True, renorm_momentum=0.6), lambda d: [d.f(8, 5)], training=True, calls=3)
     case("BatchNormalization/third_training", lambda: L.BatchNormalization(momentum=0.8), lambda d: [d.f(8, 5)], training=True, calls=3)
     for variant, attrs, shape in (("last", {}, (3, 4, 5)), ("matrix", dict(epsilon=1e-5), (6, 7)), ("two_axes", dict(axis=[-2, -1]), (3, 4, 5)), ("plain", dict(center=False, scale=False), (3, 5)),
-                                  ("no_center", dict(center=False), (3, 5)), ("image", {}, (2, 3, 4, 5)), ("wide", {}, (2, 37))):
+                                  ("no_center", dict(center=False), (3, 5)), ("image", {}, (2, 3, 4, 5)), ("wide", {}, (2, 37)),
+                                  ("rms", dict(rms_scaling=True), (3, 4, 5)), ("rms_axes", dict(rms_scaling=True, axis=[1, 2], scale=False), (3, 4, 5, 2))):
         case(f"LayerNormalization/{variant}", lambda attrs=attrs: L.LayerNormalization(**attrs), lambda d, shape=shape: [d.f(*shape) * np.float32(2) + np.float32(1)])
 
 
 def activations():
     names = ("celu", "elu", "exponential", "gelu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_tanh", "leaky_relu", "linear", "log_sigmoid", "log_softmax", "mish", "relu", "relu6",
-             "selu", "sigmoid", "silu", "soft_shrink", "softmax", "softplus", "softsign", "sparse_plus", "squareplus", "tanh", "tanh_shrink")
+             "selu", "sigmoid", "silu", "soft_shrink", "softmax", "softplus", "softsign", "sparse_plus", "sparse_sigmoid", "sparsemax", "squareplus", "tanh", "tanh_shrink")
     for name in names:
         case(f"Activation/{name}", lambda name=name: L.Activation(name), lambda d: [d.f(4, 9) * np.float32(2)])
+    case("Activation/glu", lambda: L.Activation("glu"), lambda d: [d.f(4, 6) * np.float32(2)])
     wide = lambda d: [d.f(4, 9) * np.float32(4)]
     for variant, attrs in {"default": {}, "max_value": dict(max_value=3.0), "slope": dict(negative_slope=0.1), "threshold": dict(threshold=1.0),
                            "all": dict(max_value=4.0, negative_slope=0.2, threshold=0.5)}.items():
