@@ -7,6 +7,8 @@
 #include <set>
 #include <string>
 
+#include <tenure/ops_arrange.h>
+#include <tenure/ops_ctc.h>
 #include <tenure/ops_image.h>
 #include <tenure/ops_linalg.h>
 #include <tenure/ops_nn.h>
@@ -267,6 +269,32 @@ void add_images(Table& t) {
   };
 }
 
+void add_rest(Table& t) {
+  t["ctc_loss"] = [](const Tensors& x, const Json& a) { return Tensors{ctc_loss(x[0], x[1], x[2], x[3], get<int64_t>(a, "mask_index", 0))}; };
+  t["ctc_decode"] = [](const Tensors& x, const Json& a) {
+    const std::optional<int64_t> mask = a.contains("mask_index") ? maybe(a, "mask_index") : std::optional<int64_t>(0);
+    return ctc_decode(x[0], x[1], text(a, "strategy", "greedy"), get<int64_t>(a, "beam_width", 100), get<int64_t>(a, "top_paths", 1),
+                      get(a, "merge_repeated", true), mask);
+  };
+  t["view"] = [](const Tensors& x, const Json& a) { return Tensors{view(x[0], dtype_from(text(a, "dtype", "")))}; };
+  t["unique"] = [](const Tensors& x, const Json& a) {
+    return unique(x[0], {get(a, "sorted", true), get(a, "return_index", false), get(a, "return_inverse", false), get(a, "return_counts", false),
+                         axis(a), maybe(a, "size"), get(a, "fill_value", 0.0)});
+  };
+  t["rearrange"] = [](const Tensors& x, const Json& a) {
+    std::map<std::string, int64_t> lengths;
+    for (const auto& [name, value] : a.items())
+      if (value.is_number_integer()) lengths[name] = value.get<int64_t>();
+    return Tensors{rearrange(x[0], a["args"][0].get<std::string>(), lengths)};
+  };
+  t["stft"] = [](const Tensors& x, const Json& a) {
+    return stft(x[0], a["sequence_length"], a["sequence_stride"], a["fft_length"], text(a, "window", "hann"));
+  };
+  t["istft"] = [](const Tensors& x, const Json& a) {
+    return Tensors{istft(x[0], x[1], a["sequence_length"], a["sequence_stride"], a["fft_length"])};
+  };
+}
+
 // ---- the comparison ----------------------------------------------------------------------------------------------------------
 
 void compare(const golden::Case& c, const Tensor& got, const std::string& array, double tolerance) {
@@ -322,6 +350,7 @@ TEST(OpsMoreGolden, SpecialFunctionsAreKeras) { run("ops_special.npz", add_speci
 TEST(OpsMoreGolden, NumpyIsKeras) { run("ops_numpy.npz", add_numpy); }
 TEST(OpsMoreGolden, LinearAlgebraIsKeras) { run("ops_linalg.npz", add_linalg, 5e-5); }
 TEST(OpsMoreGolden, FourierTransformsAreKeras) { run("ops_signal.npz", add_signal); }
+TEST(OpsMoreGolden, SequencesArrangementAndOddWindowsAreKeras) { run("ops_rest.npz", add_rest, 2e-5); }
 TEST(OpsMoreGolden, ImagesAreKeras) { run("ops_image_more.npz", add_images); }
 
 }  // namespace

@@ -19,7 +19,7 @@ PUBLIC = {header: folder for folder, headers in {
     "base": "dtype error export version",
     "memory": "memory moment",
     "core": "fields op strings tensor variable",
-    "ops": "convolution ops ops_image ops_linalg ops_nn ops_numpy ops_random ops_signal",
+    "ops": "convolution ops ops_arrange ops_ctc ops_image ops_linalg ops_nn ops_numpy ops_random ops_signal",
     "graph": "control function jacobian tape",
     "data": "arrays data",
     "nn": "applications attention audio augmentation callbacks conv_lstm initializers layer layer_values layers layers_convolution "

@@ -22,8 +22,9 @@ TENURE_API Tensors rfft(Tensor x, std::optional<int64_t> fft_length = {});
 TENURE_API Tensor irfft(Tensor real, Tensor imag, std::optional<int64_t> fft_length = {});
 /// Overlapping parts of the last axis: [..., parts, sequence_length].
 TENURE_API Tensor extract_sequences(Tensor x, int64_t sequence_length, int64_t sequence_stride);
-/// The transforms of windowed parts: {real, imaginary} [..., parts, fft_length / 2 + 1]. window: hann, hamming, or "" for none; `values` of
-/// sequence_length numbers take its place. With center the signal is reflected at both ends by half an fft_length.
+/// The transforms of windowed parts: {real, imaginary} [..., parts, fft_length / 2 + 1]. window: hann, hamming (as TensorFlow's: periodic for an
+/// even number of values, symmetric for an odd one), or "" for none; `values` of sequence_length numbers take its place. With center the signal is
+/// reflected at both ends by half an fft_length.
 TENURE_API Tensors stft(Tensor x, int64_t sequence_length, int64_t sequence_stride, int64_t fft_length, std::string_view window = "hann",
                         bool center = true, Tensor values = {});
 /// The signal of parts made by stft, windowed again and summed; `length` cuts it.

@@ -27,6 +27,8 @@
 #include <tenure/moment.h>
 #include <tenure/op.h>
 #include <tenure/ops.h>
+#include <tenure/ops_arrange.h>
+#include <tenure/ops_ctc.h>
 #include <tenure/ops_image.h>
 #include <tenure/ops_linalg.h>
 #include <tenure/ops_nn.h>

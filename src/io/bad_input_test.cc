@@ -301,6 +301,46 @@ TEST(BadWeights, AnOptimizersStateThatDoesNotFitIsNamed) {
   EXPECT_NO_THROW(archive.load({.compile = false}));
 }
 
+// ---- what cannot exist ------------------------------------------------------------------------------------------------------------------
+
+/// io_rest with the first op of this class made another one.
+Edited with_op(const std::string& from, const std::string& to) {
+  Edited archive(reference("io_rest.keras"));
+  auto config = archive.config();
+  bool done = false;
+  each_object(config, [&](nlohmann::ordered_json& j) {
+    if (!done && j.value("class_name", "") == from) j["class_name"] = to, done = true;
+  });
+  EXPECT_TRUE(done) << from;
+  archive.set_config(config);
+  return archive;
+}
+
+TEST(Unsupported, OpsThatCannotExistSayWhy) {
+  const std::pair<const char*, const char*> ops[] = {
+      {"Nonzero", "depends on values"}, {"Arange", "depends on values"}, {"Eig", "complex"},         {"Polar", "complex"},
+      {"ViewAsComplex", "complex"},     {"Cond", "Python function"},     {"Map", "Python function"}, {"ElasticTransform", "RandomElasticTransform"},
+      {"NoSuchOp", "not here yet"}};
+  for (const auto& [op, why] : ops) {
+    const Edited archive = with_op("ViewAsReal", op);
+    const Caught c = caught([&] { (void)archive.load(); });
+    EXPECT_EQ(c.code, Code::Unsupported) << op;
+    EXPECT_NE(c.text.find(std::string("keras.ops ") + op), std::string::npos) << c.text;
+    EXPECT_NE(c.text.find(why), std::string::npos) << c.text;
+    EXPECT_NE(c.text.find(".substitute"), std::string::npos) << c.text;
+  }
+}
+
+TEST(Unsupported, DistinctValuesNeedASize) {
+  Edited archive(reference("io_rest.keras"));
+  auto config = archive.config();
+  each_object(config, [](nlohmann::ordered_json& j) {
+    if (j.contains("return_counts") && j.contains("size")) j["size"] = nullptr;
+  });
+  archive.set_config(config);
+  expect_error(Code::Unsupported, "depends on values", [&] { (void)archive.load(); });
+}
+
 // ---- mutations ----------------------------------------------------------------------------------------------------------------------------
 
 TEST(BadModelFile, MutationsOfTheBytesLoadOrThrow) {

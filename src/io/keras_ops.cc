@@ -45,6 +45,8 @@ constexpr std::array rows = std::to_array<Row>({
     {"concatenate", "numpy", "Concatenate", "axis"},
     {"cos", "numpy", "Cos"},
     {"cosh", "numpy", "Cosh"},
+    {"ctc_decode", "nn", "CTCDecode", "strategy beam_width top_paths merge_repeated mask_index"},
+    {"ctc_loss", "nn", "CTCLoss", "mask_index"},
     {"cumprod", "numpy", "Cumprod", "axis"},
     {"cumsum", "numpy", "Cumsum", "axis"},
     {"det", "linalg", "Det"},
@@ -142,6 +144,7 @@ constexpr std::array rows = std::to_array<Row>({
     {"tile", "numpy", "Tile", "repeats"},
     {"transpose", "numpy", "Transpose", "axis:axes"},
     {"trunc", "numpy", "Trunc"},
+    {"view", "numpy", "View", "dtype"},
     {"where", "numpy", "Where"},
 });
 static_assert(std::is_sorted(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.op < b.op; }));
@@ -235,6 +238,8 @@ KerasOp keras_op(const Node& node) {
   KerasOp out{"keras.src.ops." + std::string(row->module), std::string(row->class_name), config_of(*row, attributes), OrderedJson::array()};
   OrderedJson inputs = OrderedJson::array();
   for (size_t i = 0; i < node.inputs(); ++i) inputs.push_back(input(i));
+  // No number is the last class; Keras misreads -1 in a beam search.
+  if (name == "ctc_decode" && out.config["mask_index"] == -1) out.config["mask_index"] = nullptr;
   if (name == "qr") out.config["mode"] = attributes.value("full", false) ? "complete" : "reduced";
   if (name == "searchsorted") out.config["side"] = attributes.value("right", false) ? "right" : "left";
   if (name == "concatenate" || name == "fft") out.args.push_back(std::move(inputs));

@@ -185,6 +185,13 @@ Axes OpArguments::axes(int position, const char* name) {
 
 Shape OpArguments::shape(int position, const char* name) { return Shape(std::span<const int64_t>(integers(position, name))); }
 
+std::map<std::string, int64_t> OpArguments::other_integers() {
+  std::map<std::string, int64_t> out;
+  for (const auto& [name, j] : kwargs_.items())
+    if (j.is_number_integer() && used_names_.insert(name).second) out.emplace(name, j.get<int64_t>());
+  return out;
+}
+
 const Json& OpArguments::value(int position, const char* name) { return find(position, name); }
 
 void OpArguments::finish() const {

@@ -1,6 +1,7 @@
 // The arguments of one call of keras.ops as a file has them: tensors, numbers and static parameters, positional, by keyword or in the op's config.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -35,6 +36,8 @@ class OpArguments {
   std::vector<double> numbers(int position, const char* name);
   Axes axes(int position, const char* name);
   Shape shape(int position, const char* name);
+  /// Whole numbers by keyword that nothing else asked for: call it last.
+  std::map<std::string, int64_t> other_integers();
   /// The value as it stands, or null.
   const Json& value(int position, const char* name);
   /// Whether a list there holds a tensor.
@@ -64,6 +67,8 @@ Tensor constant_from(const Json& j);
 /// The op of this class, or null.
 using OpRun = Tensors (*)(OpArguments&);
 OpRun find_op(const std::string& op);
+/// Why there is no such op: what it would need.
+const char* why_no_op(const std::string& op);
 
 /// x[key] as NumPy has it: numbers, slices, new axes and one ellipsis.
 Tensor get_item(Tensor x, const Json& key);

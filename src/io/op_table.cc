@@ -332,4 +332,15 @@ OpRun find_op(const std::string& op) {
   return nullptr;
 }
 
+const char* why_no_op(const std::string& op) {
+  constexpr std::string_view sizes[] = {"Arange", "Nonzero"}, complex[] = {"Eig", "Polar", "ViewAsComplex"},
+                             functions[] = {"AssociativeScan", "Cond", "ForiLoop", "JVP", "Map", "Scan", "Switch", "VectorizedMap", "WhileLoop"};
+  auto among = [&](const auto& list) { return std::find(std::begin(list), std::end(list), op) != std::end(list); };
+  if (among(sizes)) return "the size of its result depends on values, and a graph has known sizes";
+  if (among(complex)) return "its result is complex, and numbers are real here; complex ones are pairs of tensors";
+  if (among(functions)) return "it holds a Python function, which is never run";
+  if (op == "ElasticTransform") return "it draws random numbers in a graph; the layer RandomElasticTransform does so as a layer";
+  return "this op is not here yet";
+}
+
 }  // namespace tenure::io

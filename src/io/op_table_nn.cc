@@ -3,6 +3,7 @@
 #include <array>
 
 #include <tenure/convolution.h>
+#include <tenure/ops_ctc.h>
 #include <tenure/ops_nn.h>
 #include <tenure/ops_signal.h>
 
@@ -51,8 +52,18 @@ Tensors layer_norm_op(Args a) {
   Tensor x = a.tensor(0, "x");
   Tensor gamma = a.maybe_tensor(1, "gamma"), beta = a.maybe_tensor(2, "beta");
   const Axes axes = last_axis(a, -1);
-  if (a.flag(-1, "rms_scaling")) a.wrong("rms_scaling", Json(true), "false");
-  return {layer_normalization(std::move(x), std::move(gamma), std::move(beta), axes, a.number(-1, "epsilon", 1e-7))};
+  const double epsilon = a.number(-1, "epsilon", 1e-7);
+  if (!a.flag(-1, "rms_scaling")) return {layer_normalization(std::move(x), std::move(gamma), std::move(beta), axes, epsilon)};
+  // By the variance, and without beta: as Keras has it.
+  Tensor factor = rsqrt(add(var(x, axes, true), epsilon));
+  if (gamma.defined() && gamma.rank() < x.rank()) {
+    Shape beside = x.shape();
+    for (int i = 0; i < x.rank(); ++i)
+      if (std::none_of(axes.begin(), axes.end(), [&](int axis) { return normalize_axis(axis, x.rank()) == i; })) beside[i] = 1;
+    gamma = reshape(std::move(gamma), beside);
+  }
+  Tensor y = multiply(std::move(x), std::move(factor));
+  return {gamma.defined() ? multiply(std::move(y), std::move(gamma)) : y};
 }
 Tensors rms_norm_op(Args a) {
   Tensor x = a.tensor(0, "x");
@@ -85,6 +96,17 @@ Tensors crossentropy(Args a) {
   Tensor target = a.tensor(0, "target"), output = a.tensor(1, "output");
   const bool logits = a.flag(2, "from_logits");
   return {F(std::move(target), std::move(output), logits, axis_of(a, 3, -1))};
+}
+Tensors ctc_loss_op(Args a) {
+  Tensor target = a.tensor(0, "target"), output = a.tensor(1, "output"), labels = a.tensor(2, "target_length"), steps = a.tensor(3, "output_length");
+  return {ctc_loss(std::move(target), std::move(output), std::move(labels), std::move(steps), a.integer(4, "mask_index", 0))};
+}
+Tensors ctc_decode_op(Args a) {
+  Tensor x = a.tensor(0, "inputs"), steps = a.tensor(1, "sequence_lengths");
+  const std::string strategy = a.text(2, "strategy", "greedy");
+  const int64_t width = a.integer(3, "beam_width", 100), paths = a.integer(4, "top_paths", 1);
+  const bool merge = a.flag(5, "merge_repeated", true);
+  return ctc_decode(std::move(x), std::move(steps), strategy, width, paths, merge, a.maybe_integer(6, "mask_index"));
 }
 Tensors psnr_op(Args a) {
   Tensor x = a.tensor(0, "x1"), y = a.tensor(1, "x2");
@@ -204,6 +226,8 @@ constexpr std::array nn_table = std::to_array<OpRow>({
     {"AdaptiveMaxPool", adaptive_pool<adaptive_max_pool>},
     {"BatchNorm", batch_norm_op},
     {"BinaryCrossentropy", binary_crossentropy_op},
+    {"CTCDecode", ctc_decode_op},
+    {"CTCLoss", ctc_loss_op},
     {"CategoricalCrossentropy", crossentropy<categorical_crossentropy>},
     {"ConvTranspose", conv_transpose_op},
     {"DepthToSpace", blocks<depth_to_space>},

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include <tenure/ops_arrange.h>
 #include <tenure/ops_numpy.h>
 
 #include "io/op_rows.h"
@@ -88,6 +89,21 @@ Tensors slice_update_op(Args a) {
   Tensor x = a.tensor(0, "inputs");
   const std::vector<int64_t> start = a.integers(1, "start_indices");
   return {slice_update(std::move(x), start, a.tensor(2, "updates"))};
+}
+
+Tensors rearrange_op(Args a) {
+  Tensor x = a.tensor(0, "tensor");
+  const std::string pattern = a.text(1, "pattern", "");
+  return {rearrange(std::move(x), pattern, a.other_integers())};
+}
+Tensors view_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  const DType to = dtype_of_argument(a, 1, "dtype").value_or(x.dtype());
+  return {view(std::move(x), to)};
+}
+Tensors view_as_real_op(Args a) {
+  const Tensor x = a.tensor(0, "x");
+  return {stack({x, zeros_like(x)}, -1)};
 }
 
 // ---- making -----------------------------------------------------------------------------------------------------------------------
@@ -190,6 +206,21 @@ Tensors unravel_index_op(Args a) {
   Tensor x = a.tensor(0, "indices");
   return unravel_index(std::move(x), a.shape(1, "shape"));
 }
+Tensors argpartition_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  const int64_t kth = a.integer(1, "kth");
+  if (a.value(2, "axis").is_null()) return {argpartition(reshape(std::move(x), {-1}), kth, 0)};
+  return {argpartition(std::move(x), kth, axis_of(a, 2, -1))};
+}
+Tensors unique_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  UniqueOptions o{a.flag(1, "sorted", true), a.flag(2, "return_index"), a.flag(3, "return_inverse"), a.flag(4, "return_counts")};
+  o.axis = maybe_axis(a, 5);
+  o.size = a.maybe_integer(6, "size");
+  o.fill_value = a.number(7, "fill_value", 0.0);
+  if (!o.size) a.wrong("size", Json(), "a number of values (without it the result's size depends on values)");
+  return unique(std::move(x), o);
+}
 template <Tensor (*F)(Tensor, int)>
 Tensors ordered(Args a) {
   Tensor x = a.tensor(0, "x");
@@ -234,6 +265,7 @@ Tensors segments(Args a) {
 
 constexpr std::array shape_table = std::to_array<OpRow>({
     {"Append", append_op},
+    {"Argpartition", argpartition_op},
     {"Argsort", ordered<argsort>},
     {"Array", array_op},
     {"ArraySplit", array_split_op},
@@ -260,6 +292,7 @@ constexpr std::array shape_table = std::to_array<OpRow>({
     {"Meshgrid", meshgrid_op},
     {"Moveaxis", moveaxis_op},
     {"Ndim", ndim_op},
+    {"Rearrange", rearrange_op},
     {"Roll", roll_op},
     {"Rot90", rot90_op},
     {"SaturateCast", saturate_cast_op},
@@ -279,8 +312,11 @@ constexpr std::array shape_table = std::to_array<OpRow>({
     {"Trace", diagonal_of<trace>},
     {"Tril", with_k<tril>},
     {"Triu", with_k<triu>},
+    {"Unique", unique_op},
     {"UnravelIndex", unravel_index_op},
     {"Vander", vander_op},
+    {"View", view_op},
+    {"ViewAsReal", view_as_real_op},
     {"Vsplit", split_on<0>},
     {"Vstack", joined<vstack>},
 });

@@ -29,7 +29,7 @@ class OperationLayer final : public LayerBase {
         kwargs_(parsed(c.kwargs, "kwargs")),
         config_(parsed(c.config, "configuration")),
         run_(find_op(c.op)) {
-    check(run_ != nullptr, Code::Unsupported, "there is no op '{}' here", c.op);
+    check(run_ != nullptr, Code::Unsupported, "there is no op '{}' here: {}", c.op, why_no_op(c.op));
     check(args_.is_array() && kwargs_.is_object() && config_.is_object(), Code::InvalidArgument, "{}: expected lists of arguments", c.op);
   }
   Tensors call_all(Tensors xs, const Call&) override {

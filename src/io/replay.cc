@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/check.h"
+#include "io/op_arguments.h"
 #include "io/operation.h"
 #include "io/read_model.h"
 #include "nn/functional.h"
@@ -82,7 +83,7 @@ void Replay::add_entry(const Json& json) {
   if (e.operation) {
     e.layer = reader_.substitute(e.name, e.class_name);
     if (!e.layer.defined() && !has_operation(e.class_name)) {
-      reader_.problems().add(fmt::format("op '{}' (keras.ops {})", e.path, e.class_name), "this op is not here yet", substitute_way(e.name));
+      reader_.problems().add(fmt::format("op '{}' (keras.ops {})", e.path, e.class_name), why_no_op(e.class_name), substitute_way(e.name));
       whole_ = false;
     }
   } else {

@@ -34,5 +34,8 @@ void register_decompose(Registry& r);
 void register_fourier(Registry& r);
 void register_preprocess(Registry& r);
 void register_text(Registry& r);
+void register_ctc_loss(Registry& r);
+void register_ctc_decode(Registry& r);
+void register_arrange(Registry& r);
 
 }  // namespace tenure

@@ -92,10 +92,11 @@ Tensor window_of(std::string_view op, std::string_view name, Tensor values, int6
   check(!values || values.concrete(), Code::Unsupported, "{}: the window must be a constant", op);
   if (!values) {
     check(name == "hann" || name == "hamming", Code::InvalidArgument, "{}: expected window hann or hamming, got '{}'", op, name);
-    const double low = name == "hann" ? 0.5 : 0.54;
+    // Of an odd number of values it is symmetric, of an even one periodic: TensorFlow's.
+    const double low = name == "hann" ? 0.5 : 0.54, period = static_cast<double>(n % 2 ? n - 1 : n);
     std::vector<double> v;
     for (int64_t i = 0; i < n; ++i)
-      v.push_back(low - (1 - low) * std::cos(2 * 3.14159265358979323846 * static_cast<double>(i) / static_cast<double>(n)));
+      v.push_back(n == 1 ? 1 : low - (1 - low) * std::cos(2 * 3.14159265358979323846 * static_cast<double>(i) / period));
     values = Tensor::from(v, {n});
   }
   check(values.rank() == 1 && values.dim(0) == n, Code::Shape, "{}: expected a window of {} values, got {}", op, n, values.spec());

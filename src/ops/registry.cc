@@ -27,7 +27,8 @@ Registry& Registry::global() {
                         register_scan,          register_statistics, register_softmax, register_shape,      register_index,      register_linalg,
                         register_convolve,      register_pool,       register_norm,    register_losses,     register_image,      register_random,
                         register_recurrent_ops, register_einsum,     register_sample,  register_special,    register_bits,       register_order,
-                        register_scatter,       register_decompose,  register_fourier, register_preprocess, register_text})
+                        register_scatter,       register_decompose,  register_fourier, register_preprocess, register_text,       register_ctc_loss,
+                        register_ctc_decode,    register_arrange})
       family(*r);
     return r;
   }();

@@ -14,6 +14,7 @@ import make_layers
 import make_layers_vision
 import make_ops
 import make_ops_more
+import make_ops_rest
 import make_preprocessing
 import make_training
 
@@ -51,7 +52,7 @@ def main():
     arguments = parser.parse_args()
 
     files, cases, failed = {}, [], 0
-    for module in (make_ops, make_ops_more, make_layers, make_layers_vision, make_preprocessing, make_training):
+    for module in (make_ops, make_ops_more, make_ops_rest, make_layers, make_layers_vision, make_preprocessing, make_training):
         for file, functions in module.FILES.items():
             meta, kept = golden.load(golden.HERE / file)
             files[file] = kept
