@@ -77,6 +77,18 @@ TEST(TrainingGolden, LossesHaveKerasValuesAndGradients) {
   });
 }
 
+TEST(TrainingGolden, SchedulesGiveKerasRates) {
+  each_case("schedule", [](const Case& c) {
+    LearningRate rate;
+    rate.from_json(Json{{"class_name", c.entry["class"]}, {"config", c.entry["config"]}}.dump());
+    for (int64_t i = 0; i < c["step"].size(); ++i) {
+      const Tensor now = rate.at(Tensor::from(std::vector<float>{static_cast<float>(c["step"].at(i))}, {}));
+      EXPECT_NEAR(now.item<float>(), c["rate"].at(i), 1e-6) << c["step"].at(i);
+    }
+    EXPECT_EQ(Json::parse(rate.to_json())["config"], c.entry["config"]);
+  });
+}
+
 TEST(TrainingGolden, AccuracyChoosesAsKerasDoes) {
   each_case("accuracy", [](const Case& c) {
     Metric metric(c.entry["metric"].get<std::string>());

@@ -23,8 +23,8 @@ PUBLIC = {header: folder for folder, headers in {
     "graph": "control function jacobian tape",
     "data": "arrays data",
     "nn": "applications attention audio augmentation callbacks conv_lstm initializers layer layer_values layers layers_convolution "
-          "layers_normalization layers_pooling layers_regularization layers_shape loss_scale losses metrics model optimizers "
-          "pipeline preprocessing recurrent reversible_embedding text train wrappers",
+          "layers_normalization layers_pooling layers_regularization layers_shape loss_scale losses losses_more metrics model optimizers "
+          "pipeline preprocessing recurrent reversible_embedding schedules text train wrappers",
     "io": "inspect saving",
     "cli": "gtest tenure",
 }.items() for header in headers.split()}

@@ -21,6 +21,7 @@
 #include <tenure/layers.h>
 #include <tenure/loss_scale.h>
 #include <tenure/losses.h>
+#include <tenure/losses_more.h>
 #include <tenure/memory.h>
 #include <tenure/metrics.h>
 #include <tenure/model.h>
@@ -41,6 +42,7 @@
 #include <tenure/recurrent.h>
 #include <tenure/reversible_embedding.h>
 #include <tenure/saving.h>
+#include <tenure/schedules.h>
 #include <tenure/strings.h>
 #include <tenure/tape.h>
 #include <tenure/tensor.h>

@@ -354,7 +354,7 @@ constexpr Class classes[] = {
 const Class& class_named(const std::string& name) {
   std::string known;
   for (const Class& c : classes) {
-    if (name == c.name || name == c.alias || nn::snake_case(name) == nn::snake_case(c.name)) return c;
+    if (name == c.name || name == c.alias || nn::snake_case(name) == nn::snake_case(c.name) || name == std::string(c.name) + "Initializer") return c;
     known += (known.empty() ? "" : ", ") + nn::snake_case(c.name);
   }
   fail(Code::NotFound, "initializer: there is no '{}'; there are: {}", name, known);

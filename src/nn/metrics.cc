@@ -1,6 +1,7 @@
 // Metrics: functions that are averaged, and their counted bodies.
 #include <tenure/layer.h>
 #include <tenure/losses.h>
+#include <tenure/losses_more.h>
 #include <tenure/ops.h>
 
 #include "core/context.h"
@@ -40,6 +41,15 @@ Tensor bce(Tensor t, Tensor p) { return losses::binary_crossentropy(std::move(t)
 Tensor cce(Tensor t, Tensor p) { return losses::categorical_crossentropy(std::move(t), std::move(p)); }
 Tensor scce(Tensor t, Tensor p) { return losses::sparse_categorical_crossentropy(std::move(t), std::move(p)); }
 
+// Of a loss by its class: one value a sample.
+template <class C>
+Tensor each(Tensor t, Tensor p) {
+  C c;
+  c.reduction = "none";
+  return static_cast<Loss>(c)(std::move(t), std::move(p));
+}
+Tensor cosine(Tensor t, Tensor p) { return negative(each<losses::CosineSimilarity>(std::move(t), std::move(p))); }
+
 struct Class {
   const char* name;
   const char* alias;
@@ -57,6 +67,15 @@ constexpr Class classes[] = {
     {"BinaryCrossentropy", "bce", MetricKind::function, bce},
     {"CategoricalCrossentropy", "cce", MetricKind::function, cce},
     {"SparseCategoricalCrossentropy", "scce", MetricKind::function, scce},
+    {"MeanAbsolutePercentageError", "mape", MetricKind::function, each<losses::MeanAbsolutePercentageError>},
+    {"MeanSquaredLogarithmicError", "msle", MetricKind::function, each<losses::MeanSquaredLogarithmicError>},
+    {"CosineSimilarity", nullptr, MetricKind::function, cosine},
+    {"LogCoshError", "logcosh", MetricKind::function, each<losses::LogCosh>},
+    {"Hinge", nullptr, MetricKind::function, each<losses::Hinge>},
+    {"SquaredHinge", nullptr, MetricKind::function, each<losses::SquaredHinge>},
+    {"CategoricalHinge", nullptr, MetricKind::function, each<losses::CategoricalHinge>},
+    {"KLDivergence", "kld", MetricKind::function, each<losses::KLDivergence>},
+    {"Poisson", nullptr, MetricKind::function, each<losses::Poisson>},
     {"Mean", nullptr, MetricKind::mean, nullptr},
     {"Sum", nullptr, MetricKind::sum, nullptr},
 };

@@ -1,8 +1,10 @@
 // What all optimizers share: state, clipping, decay, the step. See optimizer_body.h for who owns what.
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include <tenure/ops.h>
+#include <tenure/schedules.h>
 #include <tenure/tape.h>
 
 #include "core/context.h"
@@ -163,6 +165,84 @@ Tensor at(const ExponentialDecay& c, Tensor iteration) {
   return multiply(power(full({}, c.decay_rate), std::move(p)), c.initial_learning_rate);
 }
 
+void fields(Fields& v, PiecewiseConstantDecay& c) {
+  v("boundaries", c.boundaries), v("values", c.values), v("name", c.name);
+  check(!c.boundaries.empty() && c.boundaries.size() + 1 == c.values.size(), Code::InvalidArgument,
+        "PiecewiseConstantDecay: expected one value more than boundaries, got {} and {}", c.values.size(), c.boundaries.size());
+}
+Tensor at(const PiecewiseConstantDecay& c, Tensor iteration) {
+  Tensor rate = full({}, c.values.back());
+  for (size_t i = c.boundaries.size(); i-- > 0;) rate = where(less_equal(iteration, c.boundaries[i]), c.values[i], std::move(rate));
+  return rate;
+}
+
+void fields(Fields& v, PolynomialDecay& c) {
+  v("initial_learning_rate", c.initial_learning_rate), v("decay_steps", c.decay_steps), v("end_learning_rate", c.end_learning_rate);
+  v("power", c.power), v("cycle", c.cycle), v("name", c.name);
+  check(c.decay_steps > 0, Code::InvalidArgument, "PolynomialDecay: expected decay_steps > 0, got {}", c.decay_steps);
+}
+Tensor at(const PolynomialDecay& c, Tensor iteration) {
+  const auto steps = static_cast<double>(c.decay_steps);
+  Tensor whole = full({}, steps);
+  if (c.cycle) whole = multiply(maximum(ceil(divide(iteration, steps)), 1.0), steps);
+  else iteration = minimum(std::move(iteration), steps);
+  Tensor left = power(subtract(1.0, divide(std::move(iteration), std::move(whole))), c.power);
+  return add(multiply(std::move(left), c.initial_learning_rate - c.end_learning_rate), c.end_learning_rate);
+}
+
+void fields(Fields& v, InverseTimeDecay& c) {
+  v("initial_learning_rate", c.initial_learning_rate), v("decay_steps", c.decay_steps), v("decay_rate", c.decay_rate), v("staircase", c.staircase),
+      v("name", c.name);
+  check(c.decay_steps > 0, Code::InvalidArgument, "InverseTimeDecay: expected decay_steps > 0, got {}", c.decay_steps);
+}
+Tensor at(const InverseTimeDecay& c, Tensor iteration) {
+  Tensor p = divide(std::move(iteration), static_cast<double>(c.decay_steps));
+  if (c.staircase) p = floor(std::move(p));
+  return divide(full({}, c.initial_learning_rate), add(multiply(std::move(p), c.decay_rate), 1.0));
+}
+
+// (1 - alpha) factor (1 + cos(pi part)) / 2 + alpha.
+Tensor half_cosine(Tensor part, double alpha, Tensor factor) {
+  Tensor wave = multiply(add(cos(multiply(std::move(part), std::numbers::pi)), 1.0), 0.5 * (1 - alpha));
+  return add(multiply(std::move(wave), std::move(factor)), alpha);
+}
+
+void fields(Fields& v, CosineDecay& c) {
+  v("initial_learning_rate", c.initial_learning_rate), v("decay_steps", c.decay_steps), v("alpha", c.alpha), v("name", c.name);
+  v("warmup_target", c.warmup_target), v("warmup_steps", c.warmup_steps);
+  check(c.decay_steps > 0 && c.warmup_steps >= 0, Code::InvalidArgument, "CosineDecay: expected decay_steps > 0 and warmup_steps >= 0, got {} and {}",
+        c.decay_steps, c.warmup_steps);
+}
+Tensor at(const CosineDecay& c, Tensor iteration) {
+  const auto steps = static_cast<double>(c.decay_steps), warm = c.warmup_target ? static_cast<double>(c.warmup_steps) : 0;
+  const double top = c.warmup_target.value_or(c.initial_learning_rate);
+  iteration = minimum(std::move(iteration), steps + warm);
+  Tensor after = multiply(half_cosine(divide(subtract(iteration, warm), steps), c.alpha, full({}, 1.0)), top);
+  if (warm == 0) return after;
+  Tensor rising = add(multiply(iteration, (top - c.initial_learning_rate) / warm), c.initial_learning_rate);
+  return where(less(iteration, warm), std::move(rising), std::move(after));
+}
+
+void fields(Fields& v, CosineDecayRestarts& c) {
+  v("initial_learning_rate", c.initial_learning_rate), v("first_decay_steps", c.first_decay_steps), v("t_mul", c.t_mul), v("m_mul", c.m_mul);
+  v("alpha", c.alpha), v("name", c.name);
+  check(c.first_decay_steps > 0 && c.t_mul > 0, Code::InvalidArgument,
+        "CosineDecayRestarts: expected first_decay_steps > 0 and t_mul > 0, got {} and {}", c.first_decay_steps, c.t_mul);
+}
+Tensor at(const CosineDecayRestarts& c, Tensor iteration) {
+  Tensor part = divide(std::move(iteration), static_cast<double>(c.first_decay_steps)), again;
+  if (c.t_mul == 1) {
+    again = floor(part);
+    part = subtract(std::move(part), again);
+  } else {
+    again = floor(divide(log(subtract(1.0, multiply(part, 1 - c.t_mul))), full({}, std::log(c.t_mul))));
+    const Tensor length = power(full({}, c.t_mul), again);
+    part = divide(subtract(std::move(part), divide(subtract(1.0, length), 1 - c.t_mul)), length);
+  }
+  Tensor factor = power(full({}, c.m_mul), std::move(again));
+  return multiply(half_cosine(std::move(part), c.alpha, std::move(factor)), c.initial_learning_rate);
+}
+
 template <class C>
 class ScheduleOf final : public LearningRate::Rule {
  public:
@@ -180,6 +260,29 @@ LearningRate of(const C& c, const char* name) {
   return LearningRate(std::make_shared<ScheduleOf<C>>(c, name));
 }
 ExponentialDecay::operator LearningRate() const { return of(*this, "ExponentialDecay"); }
+PiecewiseConstantDecay::operator LearningRate() const { return of(*this, "PiecewiseConstantDecay"); }
+PolynomialDecay::operator LearningRate() const { return of(*this, "PolynomialDecay"); }
+InverseTimeDecay::operator LearningRate() const { return of(*this, "InverseTimeDecay"); }
+CosineDecay::operator LearningRate() const { return of(*this, "CosineDecay"); }
+CosineDecayRestarts::operator LearningRate() const { return of(*this, "CosineDecayRestarts"); }
+
+namespace {
+
+struct Class {
+  const char* name;
+  LearningRate (*make)(const Json& config, const char* name);
+};
+template <class C>
+LearningRate make(const Json& config, const char* name) {
+  return of(nn::config_from<C>(config, name), name);
+}
+constexpr Class classes[] = {
+    {"ExponentialDecay", make<ExponentialDecay>}, {"PiecewiseConstantDecay", make<PiecewiseConstantDecay>},
+    {"PolynomialDecay", make<PolynomialDecay>},   {"InverseTimeDecay", make<InverseTimeDecay>},
+    {"CosineDecay", make<CosineDecay>},           {"CosineDecayRestarts", make<CosineDecayRestarts>},
+};
+
+}  // namespace
 
 }  // namespace schedules
 
@@ -189,8 +292,12 @@ void LearningRate::from_json(const std::string& text) {
   Json j = nn::parse(text, "learning rate");
   if (j.is_number()) return *this = LearningRate(j.get<double>()), void();
   nn::Named n = nn::named_from(j, "a number or a learning rate schedule");
-  check(n.class_name == "ExponentialDecay", Code::Unsupported, "learning rate schedule: there is no '{}'; there are: ExponentialDecay", n.class_name);
-  *this = schedules::of(nn::config_from<schedules::ExponentialDecay>(n.config, n.class_name), "ExponentialDecay");
+  std::string known;
+  for (const auto& c : schedules::classes) {
+    if (n.class_name == c.name) return *this = c.make(n.config, c.name), void();
+    known += (known.empty() ? "" : ", ") + std::string(c.name);
+  }
+  fail(Code::Unsupported, "learning rate schedule: there is no '{}'; there are: {}", n.class_name, known);
 }
 
 // ---- the handle ---------------------------------------------------------------------------------------------------------------------------

@@ -99,6 +99,32 @@ def losses():
         loss_case(f"sparse_{kind}_int64", "SparseCategoricalCrossentropy", {"from_logits": flag}, lambda d, v=values: (d.i(5, low=0, high=4, dtype="int64"), v(d, 5, 4), None))
         loss_case(f"sparse_{kind}_images", "SparseCategoricalCrossentropy", {"from_logits": flag}, lambda d, v=values: (d.i(2, 3, 3, low=0, high=4), v(d, 2, 3, 3, 4), None))
         loss_case(f"sparse_{kind}_ignored", "SparseCategoricalCrossentropy", {"from_logits": flag, "ignore_class": 1}, lambda d, v=values: (np.int32([0, 1, 2, 1, 3]), v(d, 5, 4), None))
+    one, signs, labels = lambda d: d.b(5, 3).astype("float32"), lambda d: np.where(d.b(5, 3), 1, -1).astype("float32"), lambda d: d.i(5, low=0, high=4)
+    positive = lambda d, *s: d.f(*s, low=0.1, high=3)
+    for word, weight in weights.items():
+        for cls in ("LogCosh", "Huber", "CosineSimilarity"):
+            loss_case(f"{cls}{word}", cls, {}, lambda d, w=weight: (d.f(5, 3), d.f(5, 3), w(d, 5)))
+        for cls in ("Poisson", "MeanSquaredLogarithmicError", "MeanAbsolutePercentageError"):
+            loss_case(f"{cls}{word}", cls, {}, lambda d, w=weight: (positive(d, 5, 3), positive(d, 5, 3), w(d, 5)))
+        for cls in ("Hinge", "SquaredHinge"):
+            loss_case(f"{cls}{word}", cls, {}, lambda d, w=weight: (one(d), d.f(5, 3), w(d, 5)))
+            loss_case(f"{cls}_signs{word}", cls, {}, lambda d, w=weight: (signs(d), d.f(5, 3), w(d, 5)))
+        loss_case(f"CategoricalHinge{word}", "CategoricalHinge", {}, lambda d, w=weight: (one_hot(d), d.f(5, 4), w(d, 5)))
+        loss_case(f"KLDivergence{word}", "KLDivergence", {}, lambda d, w=weight: (probabilities(d, 5, 4), probabilities(d, 5, 4), w(d, 5)))
+        loss_case(f"CategoricalGeneralizedCrossEntropy{word}", "CategoricalGeneralizedCrossEntropy", {"q": 0.7}, lambda d, w=weight: (labels(d), probabilities(d, 5, 4), w(d, 5)))
+        loss_case(f"CTC{word}", "CTC", {}, lambda d, w=weight: (np.int32([[1, 2, 2], [3, 0, 0], [1, 3, 0], [2, 1, 3], [0, 0, 0]]), d.f(5, 7, 4), w(d, 5)))
+        loss_case(f"Circle{word}", "Circle", {}, lambda d, w=weight: (np.int32([0, 1, 0, 2, 1]), (lambda a: a / np.linalg.norm(a, axis=1, keepdims=True))(d.f(5, 3)), w(d, 5)))
+        for kind, flag, values in (("probabilities", False, probabilities), ("logits", True, logits)):
+            loss_case(f"BinaryFocal_{kind}{word}", "BinaryFocalCrossentropy", {"from_logits": flag}, lambda d, v=values, w=weight: (one(d), v(d, 5, 3), w(d, 5)))
+            loss_case(f"CategoricalFocal_{kind}{word}", "CategoricalFocalCrossentropy", {"from_logits": flag}, lambda d, v=values, w=weight: (one_hot(d), v(d, 5, 4), w(d, 5)))
+    loss_case("BinaryFocal_balanced", "BinaryFocalCrossentropy", {"apply_class_balancing": True, "alpha": 0.3, "gamma": 1.5, "label_smoothing": 0.2}, lambda d: (one(d), probabilities(d, 5, 3), None))
+    loss_case("CategoricalFocal_smoothed", "CategoricalFocalCrossentropy", {"alpha": 0.6, "gamma": 3.0, "label_smoothing": 0.1}, lambda d: (one_hot(d), probabilities(d, 5, 4), None))
+    loss_case("Huber_delta", "Huber", {"delta": 0.4, "reduction": "sum"}, lambda d: (d.f(5, 3), d.f(5, 3), None))
+    loss_case("CosineSimilarity_axis", "CosineSimilarity", {"axis": 1}, lambda d: (d.f(4, 5, 3), d.f(4, 5, 3), None))
+    loss_case("Circle_diagonal", "Circle", {"remove_diagonal": False, "gamma": 20.0, "margin": 0.3}, lambda d: (np.int32([0, 1, 0, 2, 1]), (lambda a: a / np.linalg.norm(a, axis=1, keepdims=True))(d.f(5, 3)), None))
+    for cls, attrs in (("Dice", {}), ("Tversky", {"alpha": 0.3, "beta": 0.8})):
+        loss_case(f"{cls}_all", cls, attrs, lambda d: (one(d), probabilities(d, 5, 3), None))
+        loss_case(f"{cls}_axes", cls, {**attrs, "axis": [1, 2], "reduction": "none"}, lambda d: (d.b(3, 4, 2).astype("float32"), d.f(3, 4, 2, low=0, high=1), None))
     loss_case("binary_vector_targets", "BinaryCrossentropy", {}, lambda d: (d.b(5).astype("float32"), probabilities(d, 5, 1), None))
     loss_case("mse_vector_targets", "MeanSquaredError", {}, lambda d: (d.f(5), d.f(5, 1), None))
     loss_case("mse_int_targets", "MeanSquaredError", {}, lambda d: (d.i(5, 2), d.f(5, 2), None))
@@ -202,7 +228,31 @@ def fits():
     fit_case("cnn_adam", cnn, sparse, lambda d: (d.f(10, 6, 6, 2), d.i(10, low=0, high=3), {}), lambda: o.Adam(0.01), batch_size=4)
 
 
-optimizers(), losses(), accuracy(), fits()
+def schedules():
+    """arrays: step, rate."""
+    def add(name, cls, attrs):
+        def function():
+            steps = np.float32([0, 1, 2, 5, 9, 10, 11, 19, 20, 21, 40, 75, 300])
+            schedule = getattr(keras.optimizers.schedules, cls)(**attrs)
+            return {"kind": "schedule", "class": cls, "config": schedule.get_config()}, {"step": steps, "rate": np.float32([schedule(tf.constant(s)) for s in steps])}
+
+        CASES[f"schedule/{name}"] = function
+
+    first = dict(initial_learning_rate=0.1, decay_steps=20)
+    add("exponential", "ExponentialDecay", dict(**first, decay_rate=0.9))
+    add("exponential_stairs", "ExponentialDecay", dict(**first, decay_rate=0.9, staircase=True))
+    add("piecewise", "PiecewiseConstantDecay", dict(boundaries=[5, 20, 40], values=[1.0, 0.5, 0.1, 0.02]))
+    add("polynomial", "PolynomialDecay", dict(**first, power=0.5))
+    add("polynomial_cycle", "PolynomialDecay", dict(**first, power=2.0, cycle=True, end_learning_rate=0.01))
+    add("inverse", "InverseTimeDecay", dict(**first, decay_rate=0.7))
+    add("inverse_stairs", "InverseTimeDecay", dict(**first, decay_rate=0.7, staircase=True))
+    add("cosine", "CosineDecay", dict(**first, alpha=0.1))
+    add("cosine_warm", "CosineDecay", dict(**first, alpha=0.1, warmup_target=0.4, warmup_steps=10))
+    for name, attrs in {"plain": {}, "equal": dict(t_mul=1.0, m_mul=0.8), "all": dict(t_mul=1.5, m_mul=0.9, alpha=0.05)}.items():
+        add(f"restarts_{name}", "CosineDecayRestarts", dict(initial_learning_rate=0.1, first_decay_steps=8, **attrs))
+
+
+optimizers(), losses(), accuracy(), fits(), schedules()
 
 if __name__ == "__main__":
     golden.make(__file__, FILES)
