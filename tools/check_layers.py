@@ -22,7 +22,7 @@ PUBLIC = {header: folder for folder, headers in {
     "ops": "convolution ops ops_arrange ops_ctc ops_image ops_linalg ops_nn ops_numpy ops_random ops_signal",
     "graph": "control function jacobian tape",
     "data": "arrays data",
-    "nn": "applications attention audio augmentation callbacks conv_lstm initializers layer layer_values layers layers_convolution "
+    "nn": "adapt applications attention audio augmentation callbacks conv_lstm initializers layer layer_values layers layers_convolution "
           "layers_normalization layers_pooling layers_regularization layers_shape loss_scale losses losses_more metrics model optimizers "
           "pipeline preprocessing recurrent reversible_embedding schedules text train wrappers",
     "io": "inspect saving",

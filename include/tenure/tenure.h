@@ -1,6 +1,7 @@
 // All of Tenure's public interface.
 #pragma once
 
+#include <tenure/adapt.h>
 #include <tenure/applications.h>
 #include <tenure/arrays.h>
 #include <tenure/attention.h>

@@ -125,7 +125,7 @@ struct TENURE_API StringLookup {
 /// Texts [batch] or [batch, 1] to indices of their tokens, or to one vector. standardize: lower_and_strip_punctuation, lower, strip_punctuation
 /// (ASCII, as TensorFlow does) or nothing; split: whitespace, character or nothing; ngrams: up to one number, or of each of several.
 /// output_mode int: [batch, output_sequence_length], or without it as long as the longest, which only an eager call can know; multi_hot, count and
-/// tf_idf: float32 [batch, vocabulary].
+/// tf_idf: float32 [batch, vocabulary]; one_hot, without split only: [batch, tokens, vocabulary], or [batch, vocabulary] of one token a row.
 struct TENURE_API TextVectorization {
   std::optional<int64_t> max_tokens = {};
   std::optional<std::string> standardize = "lower_and_strip_punctuation", split = "whitespace";

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/strings.h"
 #include "data/ahead.h"
 #include "files/idx.h"
 #include "files/npy.h"
@@ -24,8 +25,9 @@ struct Source {
   }
   /// Rows [first, first + n) as a tensor of `shape`: a view, or converted.
   Tensor part(int64_t first, const Shape& shape) const {
-    const Spec stored{shape, array.spec().dtype};
-    const size_t offset = static_cast<size_t>(first) * row_spec().bytes();
+    const Spec stored{shape, array.spec().dtype}, row = row_spec();
+    const size_t bytes = row.dtype == DType::string ? texts::kPlace * static_cast<size_t>(row.shape.elements()) : row.bytes();
+    const size_t offset = static_cast<size_t>(first) * bytes;
     if (dtype == stored.dtype) return make_view(array.tensor(), stored, offset);
     Tensor out = make_tensor({shape, dtype});
     kernels::convert(stored.dtype, array->data() + offset, dtype, mutable_data(out), shape.elements());
@@ -38,8 +40,14 @@ struct Source {
     bool run = true;
     for (size_t i = 1; i < rows.size(); ++i) run = run && rows[i] == rows[i - 1] + 1;
     if (run && !rows.empty()) return part(rows[0], shape);
-    Tensor out = make_tensor({shape, dtype});
     const int64_t elements = row.shape.elements();
+    if (dtype == DType::string) {
+      std::vector<std::string_view> values;
+      for (int64_t at : rows)
+        for (int64_t i = at * elements; i < (at + 1) * elements; ++i) values.push_back(texts::at(array->data(), i));
+      return strings(values, shape);
+    }
+    Tensor out = make_tensor({shape, dtype});
     const size_t from = row.bytes(), to = static_cast<size_t>(elements) * size_of(dtype);
     for (size_t i = 0; i < rows.size(); ++i) {
       const std::byte* src = array->data() + static_cast<size_t>(rows[i]) * from;

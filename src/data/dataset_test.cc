@@ -3,6 +3,8 @@
 #include <numeric>
 #include <set>
 
+#include <tenure/strings.h>
+
 #include "data/test_data.h"
 
 namespace tenure::data {
@@ -191,6 +193,31 @@ TEST(Dataset, ZeroSizedRowsAndNoRowsWork) {
   Dataset d = arrays(Tensor::empty({3, 0})).shuffle(3, 1).batch(2);
   EXPECT_EQ(sizes(d), (Ints{2, 1}));
   EXPECT_EQ(sizes(arrays(Tensor::empty({3, 0})).map([](Batch b) { return b; }).batch(2)), (Ints{2, 1}));
+}
+
+TEST(Dataset, StringsGoThroughEveryStage) {
+  const std::vector<std::string> words{"a", "", "ccc", "dd", "e"};
+  const Tensor x = strings(words, {5}), pairs = strings({"a", "b", "", "d", "ee", "f"}, {3, 2});
+  auto all = [](const Dataset& d) {
+    std::vector<std::string> out;
+    for (Batch& b : d)
+      for (std::string& s : to_strings(b.x[0])) out.push_back(std::move(s));
+    return out;
+  };
+  const auto same = [](Batch b) { return b; };  // leaves the source's rows
+  EXPECT_EQ(all(arrays(x)), words);
+  EXPECT_EQ(all(arrays(x).batch(2)), words);
+  EXPECT_EQ(all(arrays(x).map(same).batch(2).prefetch(2)), words);
+  EXPECT_EQ(all(arrays(x).cache().skip(1).batch(3)), (std::vector<std::string>{"", "ccc", "dd", "e"}));
+  EXPECT_EQ(all(arrays(pairs).map(same).batch(2)), to_strings(pairs));
+  for (const Dataset& d : {arrays(x).shuffle(5, 1).batch(3), arrays(x).map(same).shuffle(5, 1).batch(3)}) {
+    std::vector<std::string> mixed = all(d), want = words;
+    std::sort(mixed.begin(), mixed.end()), std::sort(want.begin(), want.end());
+    EXPECT_EQ(mixed, want);
+  }
+  Batch b;
+  ASSERT_TRUE(arrays(pairs).batch(2, true).open().next(b));
+  EXPECT_EQ(b.x[0].shape(), (Shape{2, 2}));
 }
 
 TEST(Dataset, ReadsNpzByNameAndByGuess) {

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <random>
 
+#include <tenure/strings.h>
+
 #include "data/ahead.h"
 #include "data/rng.h"
 #include "memory/lifecycle.h"
@@ -187,25 +189,29 @@ class Column {
   Column(Spec row, int64_t n) : row_(row), n_(n) {
     Spec whole = row;
     whole.shape.insert(0, n);
-    out_ = make_tensor(whole);
+    if (row.dtype != DType::string) out_ = make_tensor(whole);
   }
   void add(const Tensor& t, int64_t i, const char* what, size_t k) {
     check(t.concrete() && t.spec() == row_, Code::Shape, "batch: element {} has {}[{}] of {}, expected {} as in the first of this batch", i, what, k,
           t.concrete() ? to_string(t.spec()) : "no values", row_);
-    if (row_.bytes()) std::memcpy(mutable_data(out_) + static_cast<size_t>(i) * row_.bytes(), t.bytes().data(), row_.bytes());
+    if (row_.dtype == DType::string)
+      for (std::string& s : to_strings(t)) texts_.push_back(std::move(s));
+    else if (row_.bytes()) std::memcpy(mutable_data(out_) + static_cast<size_t>(i) * row_.bytes(), t.bytes().data(), row_.bytes());
   }
   /// The first `n` rows, in a buffer of their size.
   Tensor finish(int64_t n) {
-    if (n == n_) return std::move(out_);
+    if (n == n_ && out_.defined()) return std::move(out_);
     Spec part = row_;
     part.shape.insert(0, n);
+    if (row_.dtype == DType::string) return strings(texts_, part.shape);
     return make_view(out_, part, 0).clone();
   }
 
  private:
   Spec row_;
   int64_t n_;
-  Tensor out_;  // stack-bound
+  Tensor out_;                      // stack-bound
+  std::vector<std::string> texts_;  // in place of it
 };
 
 struct Columns {

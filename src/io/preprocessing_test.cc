@@ -34,9 +34,9 @@ void each_case(F f) {
   EXPECT_GE(classes.size(), 10u);
 }
 
-Layer made(const Case& c, const char* config = "config") {
+Layer made(const Case& c, const char* config = "config", bool learns = true) {
   Layer layer = LayerRegistry::global().make(c.entry["layer"].get<std::string>(), c.entry[config].dump());
-  if (Tensors batches = c.all("adapt"); config == std::string("config")) {
+  if (Tensors batches = c.all("adapt"); learns && config == std::string("config")) {
     if (batches.size() == 1) adapt(layer, batches[0]);
     if (batches.size() > 1) adapt(layer, batches);
   }
@@ -164,6 +164,76 @@ TEST(Preprocessing, ModelsGoThroughFiles) {
     model.save(scratch / "m.keras");
     expect_outputs(c, load_model(scratch / "m.keras").predict(TensorList(xs)), "loaded");
   });
+}
+
+std::string refusal(const std::function<void()>& f) {
+  try {
+    f();
+  } catch (const Error& e) { return e.message(); }
+  return {};
+}
+
+// Every golden case of adapt() again: its rows from a Dataset, in batches of two sizes.
+TEST(Preprocessing, ADatasetTeachesTheSameAsItsBatches) {
+  int seen = 0;
+  each_case([&](const Case& c) {
+    const Tensors batches = c.all("adapt");
+    if (batches.empty() || batches[0].rank() < 1) return;
+    ++seen;
+    for (int64_t n : {2, 3}) {
+      const Dataset data = data::arrays(batches[0]).batch(n);
+      Tensors parts;
+      for (Batch& b : data) parts.push_back(b.x[0]);
+      const Layer streamed = made(c, "config", false), listed = made(c, "config", false);
+      adapt(streamed, data);
+      adapt(listed, parts);
+      EXPECT_EQ(streamed.get_config(), listed.get_config());
+      const Variables a = streamed.weights(), b = listed.weights();
+      for (size_t i = 0; i < a.size(); ++i) EXPECT_EQ(difference(a[i].value(), b[i].value()), 0);
+      const Layer first = made(c, "config", false), again = made(c, "config", false);
+      adapt(first, data, 1);
+      adapt(again, Tensors{parts[0]});
+      EXPECT_EQ(first.get_config(), again.get_config());
+    }
+  });
+  EXPECT_GT(seen, 15);
+}
+
+TEST(Preprocessing, AdaptingToADatasetGivesWhatAdaptingToTheWholeGives) {
+  SeedGenerator seed(3);
+  const Tensor x = random::normal({301, 4}, seed);
+  const Layer whole = layers::Normalization{}, parts = layers::Normalization{}, rows = layers::Normalization{};
+  adapt(whole, x);
+  adapt(parts, data::arrays(x, ones({301})).shuffle(50).batch(32));  // the labels count for nothing
+  adapt(rows, data::arrays(x));
+  for (const Layer& l : {parts, rows})
+    for (size_t i = 0; i < 2; ++i) EXPECT_LE(difference(l.weights()[i].value(), whole.weights()[i].value()), 1e-6);
+  const Tensor words = strings({"b", "a", "c", "a", "b", "a", "d"}, {7});
+  const Layer one = layers::StringLookup{}, many = layers::StringLookup{}, text = layers::TextVectorization{.output_mode = "count"};
+  adapt(one, words);
+  adapt(many, data::arrays(words).batch(3).prefetch(2));
+  EXPECT_EQ(get_vocabulary(many), get_vocabulary(one));
+  EXPECT_EQ(get_vocabulary(one), (std::vector<std::string>{"[UNK]", "a", "b", "d", "c"}));
+  adapt(text, data::generator([n = 0]() mutable -> std::optional<Batch> {
+          if (n++ == 3) return {};
+          return Batch{.x = {strings({n == 1 ? "to be or not" : "to be"}, {1})}};
+        }));
+  EXPECT_EQ(get_vocabulary(text), (std::vector<std::string>{"[UNK]", "to", "be", "or", "not"}));
+}
+
+TEST(Preprocessing, ADatasetThatDoesNotFitIsRefused) {
+  const Layer lookup = layers::IntegerLookup{}, normal = layers::Normalization{};
+  const Tensor x = Tensor::from({1, 2, 3, 4}, {2, 2});
+  EXPECT_EQ(refusal([&] { adapt(lookup, data::arrays(x, x).batch(2)); }),
+            "adapt: integer_lookup expects inputs alone, got labels or weights beside them: leave them out by map()");
+  EXPECT_EQ(refusal([&] { adapt(lookup, data::arrays({x, x}).batch(2)); }), "adapt: integer_lookup expects elements with one input, got 2");
+  EXPECT_EQ(refusal([&] { adapt(lookup, data::arrays(x).take(0)); }),
+            "adapt: expected at least one batch for integer_lookup, got none from arrays > take(0)");
+  EXPECT_EQ(refusal([&] { adapt(lookup, data::arrays(x).repeat()); }), "adapt: arrays > repeat never ends: give steps");
+  EXPECT_EQ(refusal([&] { adapt(lookup, Dataset()); }), "adapt: expected a Dataset for integer_lookup, got an empty handle");
+  EXPECT_EQ(refusal([&] { adapt(layers::Dense{.units = 3}, data::arrays(x)); }), "adapt: dense (Dense) learns nothing from data before training");
+  adapt(lookup, data::arrays(x).repeat().batch(2), 2);
+  EXPECT_EQ(get_vocabulary(lookup).size(), 5u);
 }
 
 TEST(Preprocessing, WhatDoesNotLearnSaysSo) {

@@ -178,6 +178,7 @@ class NormalizationLayer final : public LayerOf<Normalization>, public nn::Adapt
     check(!config.mean, Code::InvalidArgument, "adapt: {} was given mean and variance", name());
     learned_ = {};
   }
+  bool takes_elements() const override { return true; }
   // Mean and variance of all so far, and how many values stand behind each.
   void update_state(const Tensor& batch, bool) override {
     check(batch.dtype() != DType::string && batch.size() > 0, Code::InvalidArgument, "adapt: {} expects numbers, got {}", name(), batch.spec());

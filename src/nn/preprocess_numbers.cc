@@ -3,6 +3,8 @@
 #include <cmath>
 #include <numeric>
 
+#include <tenure/adapt.h>
+
 #include "nn/preprocessing.h"
 #include "ops/preprocess_ops.h"
 
@@ -39,23 +41,54 @@ void nn::check_dense(bool sparse, std::string_view layer) {
 
 namespace {
 
-void learn(const Layer& layer, std::span<const Tensor> batches, bool whole) {
-  LayerBody& body = body_of(layer);
+nn::Adaptable& learner_of(LayerBody& body) {
   auto* learner = dynamic_cast<nn::Adaptable*>(&body.object());
   check(learner != nullptr, Code::Unsupported, "adapt: {} ({}) learns nothing from data before training", body.name(), body.object().class_name());
+  return *learner;
+}
+
+void learn(const Layer& layer, std::span<const Tensor> batches, bool whole) {
+  LayerBody& body = body_of(layer);
+  nn::Adaptable& learner = learner_of(body);
   check(!batches.empty(), Code::InvalidArgument, "adapt: expected at least one batch for {}", body.name());
   for (const Tensor& t : batches)
     check(t.concrete(), Code::InvalidArgument, "adapt: expected batches with values for {}, got {}", body.name(),
           t.defined() ? to_string(t.spec()) : "an empty handle");
-  learner->reset_state();
-  for (const Tensor& t : batches) learner->update_state(t, whole);
-  learner->finalize_state();
+  learner.reset_state();
+  for (const Tensor& t : batches) learner.update_state(t, whole);
+  learner.finalize_state();
 }
 
 }  // namespace
 
 void adapt(const Layer& layer, const Tensors& batches) { learn(layer, batches, false); }
 void adapt(const Layer& layer, const Tensor& data) { learn(layer, {&data, 1}, true); }
+
+void adapt(const Layer& layer, const Dataset& data, std::optional<int64_t> steps) {
+  LayerBody& body = body_of(layer);
+  nn::Adaptable& learner = learner_of(body);
+  check(data.defined(), Code::InvalidArgument, "adapt: expected a Dataset for {}, got an empty handle", body.name());
+  check(!steps || *steps > 0, Code::InvalidArgument, "adapt: expected steps > 0, got {}", steps.value_or(0));
+  check(steps || data.cardinality() != data::infinite, Code::InvalidArgument, "adapt: {} never ends: give steps", data.describe());
+  learner.reset_state();
+  Dataset batches = data;
+  data::Iterator it = batches.open();
+  Batch batch;
+  int64_t seen = 0;
+  for (; (!steps || seen < *steps) && it.next(batch); ++seen) {
+    check(batch.x.size() == 1, Code::InvalidArgument, "adapt: {} expects elements with one input, got {}", body.name(), batch.x.size());
+    check(learner.takes_elements() || (batch.y.empty() && batch.weights.empty()), Code::InvalidArgument,
+          "adapt: {} expects inputs alone, got labels or weights beside them: leave them out by map()", body.name());
+    if (seen == 0 && learner.takes_elements() && batch.x[0].rank() == 1) {
+      it.close();
+      it = (batches = batches.batch(128)).open();
+      check(it.next(batch), Code::InvalidArgument, "adapt: {} gave no batch", data.describe());
+    }
+    learner.update_state(batch.x[0], false);
+  }
+  check(seen > 0, Code::InvalidArgument, "adapt: expected at least one batch for {}, got none from {}", body.name(), data.describe());
+  learner.finalize_state();
+}
 
 namespace layers {
 

@@ -16,6 +16,8 @@ class Adaptable {
   virtual ~Adaptable() = default;
   /// Forgets. Throws InvalidArgument where the configuration gave the values.
   virtual void reset_state() = 0;
+  /// Elements of a Dataset may have labels, which are left out, and be vectors, which are put together.
+  virtual bool takes_elements() const { return false; }
   /// `whole`: the batch is all there is.
   virtual void update_state(const Tensor& batch, bool whole) = 0;
   virtual void finalize_state() = 0;

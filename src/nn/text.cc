@@ -27,8 +27,8 @@ class TextVectorizationLayer final : public LayerOf<TextVectorization>, public n
     check(!c.ragged, Code::Unsupported, "TextVectorization: ragged=True gives ragged tensors, which do not exist here");
     check(c.encoding == "utf-8", Code::Unsupported, "TextVectorization: expected encoding utf-8, got '{}'", c.encoding);
     config.output_mode = vocabulary_.rules().mode;
-    check(config.output_mode != "one_hot", Code::Unsupported,
-          "TextVectorization: output_mode one_hot of texts of different lengths does not exist here");
+    check(config.output_mode != "one_hot" || !c.split, Code::Unsupported,
+          "TextVectorization: output_mode one_hot of texts of different lengths would be ragged, which does not exist here; without split it is not");
     check(!c.output_sequence_length || config.output_mode == "int", Code::InvalidArgument,
           "TextVectorization: output_sequence_length goes with output_mode int, got {}", config.output_mode);
     if (c.standardize) {
@@ -58,6 +58,7 @@ class TextVectorizationLayer final : public LayerOf<TextVectorization>, public n
     check(x.dtype() == DType::string, Code::DType, "TextVectorization: expected strings, got {}", x.spec());
     check(vocabulary_.known() || (!x.concrete() && !x.symbolic()), Code::InvalidArgument,
           "{}: there is no vocabulary yet: give one, call adapt() or set_vocabulary()", name());
+    if (config.output_mode == "one_hot") return one_hot_of(std::move(x));
     const bool indices = config.output_mode == "int";
     if (indices && !config.output_sequence_length && !x.concrete()) {
       check(!x.symbolic(), Code::Unsupported,
@@ -80,10 +81,13 @@ class TextVectorizationLayer final : public LayerOf<TextVectorization>, public n
     check(!configured(), Code::InvalidArgument, "adapt: {} was given a vocabulary", name());
     vocabulary_.forget();
   }
-  void update_state(const Tensor& batch, bool) override {
+  void update_state(const Tensor& batch, bool whole) override {
     check(batch.dtype() == DType::string, Code::DType, "adapt: {} expects strings, got {}", name(), batch.spec());
-    ops::each_token(batch, rules_, ngrams_, [&](int64_t row, std::string token) { vocabulary_.count(token, vocabulary_.documents + row); });
-    vocabulary_.documents += batch.rank() > 0 ? batch.shape()[0] : 1;
+    // Without split a vector is one document of many tokens among other batches, and many documents where it is all there is.
+    const bool one = batch.rank() == 0 || (batch.rank() == 1 && !config.split && !whole);
+    ops::each_token(batch, rules_, ngrams_,
+                    [&](int64_t row, std::string token) { vocabulary_.count(token, vocabulary_.documents + (one ? 0 : row)); });
+    vocabulary_.documents += one ? 1 : batch.shape()[0];
   }
   void finalize_state() override { vocabulary_.learn(name()); }
 
@@ -99,6 +103,16 @@ class TextVectorizationLayer final : public LayerOf<TextVectorization>, public n
     nn::VocabularyRules r;
     r.mask = "", r.oov = "[UNK]", r.max_tokens = c.max_tokens, r.mode = c.output_mode, r.pad = c.pad_to_max_tokens;
     return r;
+  }
+  // Every text is a token: [batch, texts] or [batch] becomes [batch, tokens, vocabulary], without the axis of tokens where there is one.
+  Tensor one_hot_of(Tensor x) {
+    if (x.rank() == 1) x = expand_dims(std::move(x), -1);
+    const int64_t texts = x.shape().back();
+    check(texts >= 0, Code::Shape, "{}: the number of texts in a row must be known, got {}", name(), x.spec());
+    ops::TextLookup how{rules_, ngrams_, "int", ngrams_.empty() ? texts : 0, vocabulary_.oov()};
+    for (int64_t n : ngrams_) how.size += std::max<int64_t>(0, texts - n + 1);
+    Tensor places = ops::lookup_text(std::move(x), vocabulary_.keys(), vocabulary_.indices(), how);
+    return nn::encode_categories(std::move(places), "one_hot", vocabulary_.depth(), float32);
   }
   int64_t longest(const Tensor& x) const {
     int64_t most = 0, row = -1, count = 0;
