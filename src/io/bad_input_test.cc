@@ -341,6 +341,47 @@ TEST(Unsupported, DistinctValuesNeedASize) {
   expect_error(Code::Unsupported, "depends on values", [&] { (void)archive.load(); });
 }
 
+/// cnn with this policy everywhere.
+Caught with_policy(const nlohmann::ordered_json& policy) {
+  Edited archive(reference("cnn.keras"));
+  auto config = archive.config();
+  each_object(config, [&](nlohmann::ordered_json& j) {
+    if (j.contains("dtype") && j["dtype"].is_object()) j["dtype"] = policy;
+  });
+  archive.set_config(config);
+  return caught([&] { (void)archive.load(); });
+}
+nlohmann::ordered_json policy(const std::string& class_name, const nlohmann::ordered_json& config) {
+  return {{"module", "keras"}, {"class_name", class_name}, {"config", config}, {"registered_name", nullptr}};
+}
+
+TEST(Unsupported, QuantizedPoliciesAreRefusedInOneError) {
+  for (const auto& [name, mode] : {std::pair("QuantizedDTypePolicy", "int8"),
+                                   {"QuantizedDTypePolicy", "int4"},
+                                   {"QuantizedFloat8DTypePolicy", "float8"},
+                                   {"Int4DTypePolicy", "int4/128"},
+                                   {"GPTQDTypePolicy", "gptq/4/128"},
+                                   {"AWQDTypePolicy", "awq/4/128"}}) {
+    const Caught c = with_policy(policy(name, {{"mode", mode}, {"source_name", "float32"}}));
+    EXPECT_EQ(c.code, Code::Unsupported) << name;
+    EXPECT_NE(c.text.find(std::string(name) + " \"" + mode + "\" is quantized"), std::string::npos) << c.text;
+    EXPECT_NE(c.text.find("'classes' (Dense)"), std::string::npos) << c.text;
+  }
+  const Caught c = with_policy("int8_from_mixed_bfloat16");
+  EXPECT_EQ(c.code, Code::Unsupported);
+  EXPECT_NE(c.text.find("int8_from_mixed_bfloat16 is quantized"), std::string::npos) << c.text;
+}
+
+TEST(Unsupported, AMapOfPoliciesIsTakenWhereItGivesOne) {
+  const auto full = policy("DTypePolicy", {{"name", "float32"}}), half = policy("DTypePolicy", {{"name", "bfloat16"}});
+  const Caught one = with_policy(policy("DTypePolicyMap", {{"default_policy", full}, {"policy_map", {{"a/.*", full}}}}));
+  EXPECT_FALSE(one.code) << one.text;
+  EXPECT_FALSE(with_policy(policy("DTypePolicyMap", {{"default_policy", nullptr}, {"policy_map", nlohmann::ordered_json::object()}})).code);
+  const Caught two = with_policy(policy("DTypePolicyMap", {{"default_policy", full}, {"policy_map", {{"a/.*", half}}}}));
+  EXPECT_EQ(two.code, Code::Unsupported);
+  EXPECT_NE(two.text.find("DTypePolicyMap with float32 and bfloat16"), std::string::npos) << two.text;
+}
+
 // ---- mutations ----------------------------------------------------------------------------------------------------------------------------
 
 TEST(BadModelFile, MutationsOfTheBytesLoadOrThrow) {

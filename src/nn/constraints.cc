@@ -217,11 +217,45 @@ void Constraint::from_json(const std::string& text) {
 
 DTypePolicy::DTypePolicy(DType dtype) : DTypePolicy(std::string(to_string(dtype))) {}
 
+namespace {
+
+[[noreturn]] void refuse_quantized(const std::string& class_name, const std::string& what) {
+  fail(Code::Unsupported,
+       "dtype policy: {} {} is quantized, and only floating-point weights are supported: save the model as it was before quantize()", class_name,
+       what);
+}
+bool quantized(const std::string& name) {
+  for (std::string_view mode : {"int8", "int4", "float8", "gptq", "awq"})
+    if (name.starts_with(mode)) return true;
+  return false;
+}
+// The one policy that a DTypePolicyMap gives everything. Throws Unsupported if there are several.
+DTypePolicy common_policy(const Json& config, const std::string& text) {
+  std::optional<DTypePolicy> only;
+  auto add = [&](const Json& j) {
+    check(!j.is_object() || !j.contains("class_name") || j["class_name"] != "DTypePolicyMap", Code::InvalidArgument,
+          "dtype policy: a DTypePolicyMap inside another one");
+    DTypePolicy p;
+    p.from_json(j.dump());
+    check(!only || *only == p, Code::Unsupported,
+          "dtype policy: a DTypePolicyMap with {} and {}: a layer and its parts have one policy here, not one for each path", only->name(), p.name());
+    only = p;
+  };
+  check(config.is_object(), Code::InvalidArgument, "dtype policy: expected a DTypePolicyMap with policies, got {}", text);
+  if (config.contains("default_policy") && !config["default_policy"].is_null()) add(config["default_policy"]);
+  if (config.contains("policy_map") && config["policy_map"].is_object())
+    for (const Json& j : config["policy_map"]) add(j);
+  return only.value_or(DTypePolicy());
+}
+
+}  // namespace
+
 DTypePolicy::DTypePolicy(std::string name) {
   constexpr std::string_view mixed = "mixed_";
   bool split = name.starts_with(mixed);
   std::string type = split ? name.substr(mixed.size()) : name;
   bool known = type == "float16" || type == "bfloat16" || (!split && (type == "float32" || type == "float64" || type == "int32" || type == "int64"));
+  if (!known && quantized(name)) refuse_quantized("policy", name);
   check(known, Code::Unsupported,
         "dtype policy: expected float32, float64, float16, bfloat16, mixed_float16, mixed_bfloat16, int32 or int64, got '{}'", name);
   compute_ = dtype_from(type);
@@ -237,6 +271,9 @@ void DTypePolicy::from_json(const std::string& text) {
   if (j.is_null()) return *this = DTypePolicy(), void();
   nn::Named n = nn::named_from(j, "a dtype policy");
   if (n.plain) return *this = DTypePolicy(n.class_name), void();
+  if (n.class_name == "DTypePolicyMap") return *this = common_policy(n.config, text), void();
+  for (const char* kind : {"QuantizedDTypePolicy", "QuantizedFloat8DTypePolicy", "Int4DTypePolicy", "GPTQDTypePolicy", "AWQDTypePolicy"})
+    if (n.class_name == kind) refuse_quantized(kind, n.config.contains("mode") ? n.config["mode"].dump() : "");
   bool known = n.class_name == "DTypePolicy" || n.class_name == "Policy" || n.class_name == "FloatDTypePolicy";
   check(known && n.config.contains("name") && n.config["name"].is_string(), Code::Unsupported,
         "dtype policy: expected a DTypePolicy with a name, got {}", text);
