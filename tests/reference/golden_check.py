@@ -9,6 +9,8 @@ import sys
 import numpy as np
 
 import golden
+import make_audio
+import make_augmentation_more
 import make_demo_model
 import make_layers
 import make_layers_vision
@@ -16,6 +18,7 @@ import make_ops
 import make_ops_more
 import make_ops_rest
 import make_preprocessing
+import make_preprocessing_models
 import make_training
 
 TOLERANCE = 1e-5  # max|a-b| <= TOLERANCE * max(1, max|b|)
@@ -52,13 +55,16 @@ def main():
     arguments = parser.parse_args()
 
     files, cases, failed = {}, [], 0
-    for module in (make_ops, make_ops_more, make_ops_rest, make_layers, make_layers_vision, make_preprocessing, make_training):
+    for module in (make_ops, make_ops_more, make_ops_rest, make_layers, make_layers_vision, make_preprocessing, make_audio, make_augmentation_more, make_training):
         for file, functions in module.FILES.items():
             meta, kept = golden.load(golden.HERE / file)
             files[file] = kept
             if meta["sha256"] != golden.meta(module.__file__)["sha256"] or set(kept) != set(functions):
                 print(f"{file}: was made by another version of {meta['script']}; run it"), (failed := failed + 1)
             cases += [(file, name, functions[name]) for name in functions if name in kept]
+    with np.load(golden.HERE / "preprocessing_more_io.npz") as z:
+        files["preprocessing_more.keras"] = {"preprocessing_more": ({}, {k: z[k] for k in z.files if k != "meta"})}
+    cases.append(("preprocessing_more.keras", "preprocessing_more", lambda: ({}, make_preprocessing_models.again())))
     for name in make_demo_model.MODELS:
         with np.load(golden.HERE / f"{name}_io.npz") as z:
             files[f"{name}.keras"] = {name: ({}, {k: z[k] for k in z.files if k != "meta"})}

@@ -26,6 +26,7 @@ def case(name, layer, inputs, training=True, gradients=False):
 def signs(name, layer, inputs, transformation):
     """transformation(images, sign): what the layer would draw."""
     def function():
+        keras.utils.clear_session()  # names do not depend on other cases
         made, images = layer(), inputs(golden.Draw(name))[0]
         arrays = {"in0": images}
         for k, sign in enumerate((1.0, -1.0)):

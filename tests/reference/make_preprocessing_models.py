@@ -1,9 +1,11 @@
 """Writes preprocessing_more: a model of layers for sound and pictures, with recorded inputs and outputs in the form of `tenure verify`.
-Run: python make_preprocessing_models.py (needs SciPy besides: Keras takes its windows from there)."""
+Run: python make_preprocessing_models.py"""
 import golden  # first: it chooses how TensorFlow computes
 
 import keras
 import numpy as np
+
+import windows  # noqa: F401: where Keras finds SciPy's
 
 L = keras.layers
 
@@ -19,6 +21,14 @@ def made():
                   L.RandomPerspective(0.5, 0.3, fill_value=2.0)):
         d = layer(d)
     return keras.Model([sound, one, picture], [a, b, c, d])
+
+
+def again():
+    """What the kept model gives for the kept inputs."""
+    with np.load(golden.HERE / "preprocessing_more_io.npz") as z:
+        inputs = {k: z[k] for k in z.files if k.startswith("in_")}
+    outputs = keras.models.load_model(golden.HERE / "preprocessing_more.keras")(list(inputs.values()), training=False)
+    return inputs | {f"out_{i}": np.asarray(y) for i, y in enumerate(outputs)}
 
 
 if __name__ == "__main__":
