@@ -162,6 +162,9 @@ def texts():
     case("TextVectorization/vector", lambda: L.TextVectorization(vocabulary=ANIMALS, output_sequence_length=3), lambda d: [np.array(SENTENCES)])
     case("TextVectorization/tokens", lambda: L.TextVectorization(vocabulary=VOCABULARY, split=None, output_sequence_length=4), words(5, 3))
     case("TextVectorization/tokens_ngrams", lambda: L.TextVectorization(vocabulary=["cat dog", "the"], split=None, ngrams=(1, 2), output_sequence_length=6), words(5, 3))
+    for label, shape, attrs in (("", (5, 3), {}), ("_vector", (6,), {}), ("_column", (4, 1), {}), ("_ngrams", (5, 3), dict(ngrams=2)), ("_padded", (5, 3), dict(max_tokens=9, pad_to_max_tokens=True))):
+        case(f"TextVectorization/one_hot{label}", lambda attrs=attrs: L.TextVectorization(vocabulary=VOCABULARY, split=None, output_mode="one_hot", **attrs), words(*shape))
+    case("TextVectorization/adapt_tokens", lambda: L.TextVectorization(output_mode="tf_idf", split=None), words(4, 3), adapt=lambda d: [words(7)(d)[0], words(5)(d)[0]])
     for label, attrs in (("plain", dict(output_sequence_length=5)), ("max", dict(max_tokens=6, output_sequence_length=5)), ("ngrams", dict(ngrams=2, output_mode="count")), ("tf_idf", dict(output_mode="tf_idf")),
                          ("tf_idf_padded", dict(output_mode="tf_idf", max_tokens=30, pad_to_max_tokens=True))):
         case(f"TextVectorization/adapt_{label}", lambda attrs=attrs: L.TextVectorization(**attrs), sentences(6), adapt=lambda d: [np.array(SENTENCES)])
