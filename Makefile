@@ -30,7 +30,7 @@ test: build/release/.configured build/.setup-python ## Set up, build, run every 
 	$(call test,release)
 
 conformance: build/release/.configured build/.setup-python ## The conformance suite, op by check; then 200 random models and all 40 networks of keras.applications
-	$(call build,release,system_test tenure_cli)
+	$(call build,release,system_test tenure_cli applications_program)
 	build/release/system_test --gtest_filter='*Conformance*' --gtest_brief=1
 	python3 tests/reference/random_models.py build/release --count 200 || [ $$? = 77 ]
 	python3 tests/applications_check.py build/release --all || [ $$? = 77 ]

@@ -15,6 +15,9 @@ if(NOT TENURE_SANITIZE)
   set_tests_properties(applications random_models PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 900)
 endif()
 
+add_executable(applications_program tests/programs/applications.cc)
+target_link_libraries(applications_program PRIVATE tenure::tenure tenure_flags)
+
 # The report in a real browser; skipped, with the reason, where there is no chromium or npm.
 find_program(TENURE_NODE node)
 if(NOT TENURE_NODE)
