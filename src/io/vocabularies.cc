@@ -16,7 +16,16 @@ std::vector<std::string> places(const WeightGroup& g) {
   return {g.path};
 }
 
-/// Lines as Python splits them, without empty ones at the end.
+/// Whether Python's splitlines, by which Keras reads the file, would make two tokens of one.
+bool breaks_line(std::string_view token) {
+  using namespace std::string_view_literals;
+  if (token.find_first_of("\n\v\f\r\x1c\x1d\x1e"sv) != std::string_view::npos) return true;
+  for (std::string_view wide : {"\xc2\x85"sv, "\xe2\x80\xa8"sv, "\xe2\x80\xa9"sv})
+    if (token.find(wide) != std::string_view::npos) return true;
+  return false;
+}
+
+/// Lines as they are written, without empty ones at the end.
 std::vector<std::string> lines_of(std::string_view text) {
   std::vector<std::string> lines;
   while (!text.empty()) {
@@ -27,6 +36,13 @@ std::vector<std::string> lines_of(std::string_view text) {
   }
   while (!lines.empty() && lines.back().empty()) lines.pop_back();
   return lines;
+}
+
+/// How many tokens the configuration speaks of; 0: of none.
+int64_t promised_size(const LayerBody& layer) {
+  const nn::Json config = layer.config();
+  auto it = config.find("vocabulary_size");
+  return it != config.end() && it->is_number_integer() ? it->get<int64_t>() : 0;
 }
 
 }  // namespace
@@ -48,8 +64,9 @@ void read_vocabularies(const std::vector<WeightGroup>& groups, const Archive& ar
     std::vector<double> idf;
     if (root)
       if (const auto node = root->find(g.path + "/vars/" + kIdf); node && node->is_dataset()) idf = node->read().as_double();
-    // An empty token may be the last one: Keras loses it and refuses its own file, the weights tell of it.
-    if (idf.size() == lines.size() + 1 && text.ends_with('\n')) lines.emplace_back();
+    // An empty token may be the last one: Keras loses it and refuses its own file; the configuration or the weights tell of it.
+    if (text.ends_with('\n') && (idf.size() == lines.size() + 1 || promised_size(*g.layer) == static_cast<int64_t>(lines.size()) + 1))
+      lines.emplace_back();
     try {
       if (!lines.empty()) v->set_vocabulary(lines, idf);
     } catch (Error& e) {
@@ -66,7 +83,7 @@ void write_vocabularies(const LayerBody& model, files::ZipWriter& zip) {
     const std::vector<std::string> tokens = v->vocabulary(true);
     const std::string text = fmt::format("{}", fmt::join(tokens, "\n"));
     for (const std::string& t : tokens)
-      check(t.find_first_of("\r\n") == std::string::npos, Code::Unsupported,
+      check(!breaks_line(t), Code::Unsupported,
             "{}: a token with a line break in it cannot be written into vocabulary.txt; give the vocabulary in the configuration", g.label);
     for (const std::string& place : places(g)) zip.add("assets/" + place + "/vocabulary.txt", files::Bytes::copy(text));
   }
