@@ -132,7 +132,8 @@ ModelConfig read_config(const Archive& archive) {
   out.config = files::parse_json(archive.read("config.json"));
   check(out.config.is_object(), Code::Io, "{}: expected a JSON object in config.json", archive.name());
   if (!archive.has("metadata.json")) return out;
-  Json meta = files::parse_json(archive.read("metadata.json"));
+  out.metadata = files::parse_json(archive.read("metadata.json"));
+  const Json& meta = out.metadata;
   if (meta.is_object() && meta.contains("keras_version") && meta["keras_version"].is_string())
     out.keras_version = meta["keras_version"].get<std::string>();
   const std::string& v = out.keras_version;

@@ -48,6 +48,7 @@ struct ModelConfig {
   Json config;
   std::string keras_version;
   bool keras2 = false;  ///< in the dialect of Keras 2 (tf-keras)
+  Json metadata = {};   ///< metadata.json, or null
 };
 /// Throws Unsupported for versions Tenure does not read.
 ModelConfig read_config(const Archive& archive);

@@ -1,6 +1,7 @@
 #include "io/read_model.h"
 
 #include "base/check.h"
+#include "io/notes.h"
 #include "io/operation.h"
 #include "nn/functional.h"
 
@@ -105,8 +106,11 @@ Layer ModelReader::read(const Json& envelope, const std::string& parent) {
   auto id = envelope.find("shared_object_id");
   const bool has_id = id != envelope.end() && id->is_number_integer();
   Layer layer = has_id ? shared(envelope, id->get<int64_t>(), name) : Layer();
-  if (!layer.defined()) layer = make(envelope, path, name);
-  if (!layer.defined()) return {};
+  if (!layer.defined()) {
+    layer = make(envelope, path, name);
+    if (!layer.defined()) return {};
+    if (notes_ && options_.substitute.count(name) == 0) remember(*layer.body(), envelope);
+  }
   if (has_id) shared_.emplace(id->get<int64_t>(), layer);
   made_.emplace(name, std::pair(&envelope, layer));
   return layer;

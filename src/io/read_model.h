@@ -31,6 +31,8 @@ class ModelReader {
   const FileClasses& classes() const noexcept { return classes_; }
   Problems& problems() noexcept { return problems_; }
   const LoadOptions& options() const noexcept { return options_; }
+  /// Layers remember what their envelopes say beyond what is read (notes.h).
+  void keep_notes(bool on) noexcept { notes_ = on; }
   /// The layer that the caller put in this one's place, or undefined.
   Layer substitute(const std::string& name, const std::string& class_name);
 
@@ -49,6 +51,7 @@ class ModelReader {
   std::multimap<std::string, std::pair<const Json*, Layer>> made_;  // by name
   size_t layers_ = 0;
   int depth_ = 0;
+  bool notes_ = false;
 };
 
 /// A Functional of its envelope's config. Undefined if a problem was noted.

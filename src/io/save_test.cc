@@ -231,15 +231,6 @@ TEST(KerasLoadsOurs, RarerOpsOfAGraphBuiltInCpp) {
   keras_agrees(m, {random::normal({2, 4, 4}, SeedGenerator(3))}, "rarer");
 }
 
-class KerasLoadsAgain : public testing::TestWithParam<const char*> {};
-TEST_P(KerasLoadsAgain, WhatItWroteItself) {
-  const std::string name = GetParam();
-  keras_agrees(load_model(reference(name + ".keras")), recorded(reference(name + "_io.npz"), "in_"), name);
-}
-// Keras cannot load its own io_networks: lists come back where its adaptive pooling wants tuples.
-INSTANTIATE_TEST_SUITE_P(All, KerasLoadsAgain,
-                         testing::Values("functional_zoo", "io_ops", "io_structures", "io_outputs", "io_sequential", "io_numbers"));
-
 TEST(KerasLoadsOurs, WeightsAlone) {
   const std::string python = keras_python();
   if (python.empty()) GTEST_SKIP() << "no Python with Keras (TENURE_KERAS_PYTHON or build/venv)";

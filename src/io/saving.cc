@@ -15,6 +15,7 @@
 #include "files/json.h"
 #include "files/npy.h"
 #include "io/legacy.h"
+#include "io/notes.h"
 #include "io/operation.h"
 #include "io/read_model.h"
 #include "io/source.h"
@@ -100,6 +101,7 @@ void compile_from(const Model& model, const Source& file) {
   CompileOptions options = io::read_compile(*it, io::output_names(model), problems);
   problems.raise(file.name);
   model.compile(std::move(options));
+  if (file.dialect == Source::keras3) io::remember_compile(*model.body(), *it);
   if (!model.built()) return;
   Optimizer optimizer = model.optimizer();
   optimizer.build(model.trainable_variables());
@@ -121,6 +123,7 @@ Model assemble(const Source& file, io::Problems& problems, const LoadOptions& op
     memory::Scope scope("load", {.budget = weights_budget(file.root ? io::stored_bytes(*file.root) : 0)});
     nn::Unfilled unfilled;  // the file has the values
     io::ModelReader reader(options, problems);
+    reader.keep_notes(file.dialect == Source::keras3);
     Layer layer = reader.read(file.config, "");
     if (options.compile)
       if (auto it = file.config.find("compile_config"); it != file.config.end() && it->is_object() && !it->empty())
@@ -130,6 +133,7 @@ Model assemble(const Source& file, io::Problems& problems, const LoadOptions& op
     build_custom(layer, file.config);
     unfilled.close();
     model = Model(layer);
+    if (file.dialect == Source::keras3) io::remember_metadata(*model.body(), file.metadata);
     check(file.root || model.weights().empty(), Code::Io, "{}: the model has weights, but the file has no {}", file.name, io::kWeightsMember);
     if (file.dialect == Source::legacy_h5) io::read_legacy_weights(*model.body(), *file.root, {});
     else if (file.root) io::read_weights(*model.body(), {*file.root}, {}, reader.classes());
@@ -179,13 +183,15 @@ nlohmann::ordered_json config_json(const Model& model, bool compile) {
   return j;
 }
 
-std::string metadata() {
+std::string metadata(const Model& model) {
   const std::time_t now = std::time(nullptr);
   std::tm utc = {};
   gmtime_r(&now, &utc);
   char date[32];
   std::strftime(date, sizeof date, "%Y-%m-%d@%H:%M:%S", &utc);
-  return nn::Json{{"keras_version", kKerasVersion}, {"date_saved", date}}.dump();
+  nn::Json j{{"keras_version", kKerasVersion}, {"date_saved", date}};
+  io::recall_metadata(*model.body(), j);
+  return j.dump();
 }
 
 Bytes proof_file(const Model& model, const Tensors& inputs) {
@@ -198,7 +204,7 @@ Bytes proof_file(const Model& model, const Tensors& inputs) {
 
 files::ZipWriter archive_of(const Model& model, const SaveOptions& options, const Tensors& proof) {
   files::ZipWriter zip;
-  zip.add("metadata.json", Bytes::copy(metadata()));
+  zip.add("metadata.json", Bytes::copy(metadata(model)));
   zip.add(kConfig, Bytes::copy(config_json(model, options.include_optimizer).dump()));
   zip.add(io::kWeightsMember, weights_file(model, options));
   io::write_vocabularies(io::body(model), zip);

@@ -7,7 +7,7 @@ namespace tenure::io {
 
 Source source_of(const Archive& archive, Problems& problems) {
   ModelConfig config = read_config(archive);
-  Source file{archive.name(), std::move(config.config), {}, Source::keras3, &archive};
+  Source file{archive.name(), std::move(config.config), {}, Source::keras3, &archive, std::move(config.metadata)};
   if (config.keras2) {
     file.dialect = Source::keras2;
     const Json compile = modern_compile(file.config.value("compile_config", Json()));

@@ -20,6 +20,7 @@ struct Source {
   std::optional<files::Hdf5Node> root;
   enum Dialect { keras3, keras2, legacy_h5 } dialect = keras3;
   const Archive* archive = nullptr;  ///< where assets are; outlives this
+  Json metadata = {};
 };
 
 /// Of an archive, or the root of a legacy .h5. What cannot be said in Keras 3 is noted. Throws Io for a malformed file.

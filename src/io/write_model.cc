@@ -3,6 +3,7 @@
 #include <unordered_map>
 
 #include "base/check.h"
+#include "io/notes.h"
 #include "io/operation.h"
 #include "nn/metric_body.h"
 #include "nn/model_state.h"
@@ -155,6 +156,7 @@ Ordered ModelWriter::write(const LayerBody& layer, const std::string& parent) {
   if (parent.empty()) count(layer, 0);
   const std::string path = parent.empty() ? layer.name() : parent + "/" + layer.name();
   Ordered j = layer.graph ? functional(layer, path) : is_sequential(layer) ? sequential(layer, path) : layer_json(layer);
+  recall(layer, j);
   // A layer in several models has a number wherever it comes again, as Keras writes it.
   if (auto it = uses_.find(&layer); it != uses_.end() && it->second > 1)
     if (auto [id, first] = ids_.try_emplace(&layer, static_cast<int64_t>(ids_.size()) + 1); !first) j["shared_object_id"] = id->second;
@@ -288,6 +290,7 @@ Ordered compile_json(const LayerBody& model) {
   j["run_eagerly"] = s->run_eagerly;
   j["steps_per_execution"] = 1;
   j["jit_compile"] = false;
+  recall_compile(model, j);
   return j;
 }
 

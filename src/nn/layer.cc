@@ -549,8 +549,10 @@ std::string Layer::get_config() const { return body_of(*this).config().dump(); }
 
 Layer Layer::clone() const {
   LayerBody& b = body_of(*this);
-  if (dynamic_cast<FunctionalObject*>(&b.object()) || dynamic_cast<SequentialObject*>(&b.object())) return clone_model(b);
-  Layer copy = layer_from(layer_json(b));
+  const bool model = dynamic_cast<FunctionalObject*>(&b.object()) || dynamic_cast<SequentialObject*>(&b.object());
+  Layer copy = model ? clone_model(b) : layer_from(layer_json(b));
+  copy.body()->file_notes = b.file_notes;
+  if (model) return copy;
   if (b.built()) {
     if (!copy.built()) copy.build(b.built_for());
     copy.set_weights(get_weights());

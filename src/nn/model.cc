@@ -145,6 +145,7 @@ void Model::compile(CompileOptions o) const {
   s.entries.clear();
   s.run_eagerly = o.run_eagerly;
   s.compiled = true;
+  s.file_notes.clear();
   nn::make_functions(body_of(*this));
 }
 

@@ -42,7 +42,8 @@ struct ModelState {
   std::atomic<int8_t> value_dependent{-1};  ///< a layer below runs eagerly only: 0 no, 1 yes, -1 not asked yet
   ObjectMutex<std::mutex> mutex;            // around making the functions and the entries
   Function train, test, predict;
-  size_t inputs = 0;  ///< of a step's arguments, how many are x (the rest: targets, then weights)
+  size_t inputs = 0;       ///< of a step's arguments, how many are x (the rest: targets, then weights)
+  std::string file_notes;  ///< what the compile_config of its file said beyond what is read (JSON of io); gone when it is compiled anew
 
   void trace(memory::EdgeVisitor& v) const;
 };
