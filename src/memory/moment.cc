@@ -110,6 +110,8 @@ void read_graph(const std::string& path, const ordered_json& j, ObjectGraph& g) 
   Reader objects(path, j.at("objects"), std::size(kObjectFields));
   size_t n = objects.rows(std::size(kObjectFields));
   if (n >= kNobody || strings == 0) objects.damaged();
+  constexpr uint64_t address_space = uint64_t{1} << 47;
+  uint64_t bytes = 0;
   auto number = [&](uint64_t below = UINT64_MAX) { return objects.next(below); };
   auto small = [&](uint64_t below) { return static_cast<uint32_t>(objects.next(below)); };
   for (size_t i = 0; i < n; ++i) {
@@ -119,8 +121,8 @@ void read_graph(const std::string& path, const ordered_json& j, ObjectGraph& g) 
     o.standing = static_cast<Standing>(number(3)), o.bounded = number(2) != 0;
     o.account = small(strings), o.name = small(strings), o.reason = small(strings), o.fix = small(strings);
     o.handles = small(uint64_t{1} << 32), o.unexplained = small(uint64_t{1} << 32);
-    o.bytes = number(), o.seen = number(), o.elements = number();
-    if (i && o.id <= g.objects.back().id) objects.damaged();
+    o.bytes = number(address_space), o.seen = number(), o.elements = number();
+    if ((i && o.id <= g.objects.back().id) || (bytes += o.bytes) >= address_space) objects.damaged();
     g.objects.push_back(o);
   }
   Reader references(path, j.at("references"), std::size(kReferenceFields));
@@ -237,7 +239,7 @@ std::string Moment::diff(const Moment& after) const {
     row.bytes += static_cast<int64_t>(o.bytes), ++row.count, ++born, row.newest = o.id;
   });
   auto change = [](const char* what, size_t before, size_t now) {
-    return fmt::format("{} {} -> {} bytes ({:+})\n", what, before, now, static_cast<int64_t>(now) - static_cast<int64_t>(before));
+    return fmt::format("{} {} -> {} bytes ({:+})\n", what, before, now, static_cast<int64_t>(now - before));
   };
   std::string out = change("peak", a.counts.peak_bytes, b.counts.peak_bytes) + change("live", a.counts.live_bytes, b.counts.live_bytes);
   out += same ? fmt::format("{} buffers born, {} died, {} stayed\n", born, died, stayed) : std::string("two processes, compared by account\n");

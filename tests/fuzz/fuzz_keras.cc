@@ -1,4 +1,5 @@
-// A model file from its parts: the first four bytes are the length of config.json, the rest is model.weights.h5; or a whole archive.
+// A model file from its parts: the first four bytes are the length of config.json, the rest is model.weights.h5; or a whole archive, or a whole
+// legacy .h5.
 #include <cstring>
 #include <memory>
 
@@ -28,7 +29,7 @@ Bytes archive_of(const uint8_t* data, size_t size) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   return fuzz_one(data, size, [&](const Bytes& bytes) {
-    const bool whole = size < 4 || std::memcmp(data, "PK", 2) == 0;
+    const bool whole = size < 4 || std::memcmp(data, "PK", 2) == 0 || std::memcmp(data, "\x89HDF", 4) == 0;
     const Bytes archive = whole ? bytes : archive_of(data, size);
     Model model = load_model(archive.span());
     (void)model_bytes(model);

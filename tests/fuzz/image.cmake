@@ -1,7 +1,7 @@
 # The fuzzer of the picture decoders: needs tensors, so memory and core are built in too; resizing is linked, not fuzzed.
 file(GLOB image_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/memory/*.cc ${PROJECT_SOURCE_DIR}/src/core/*.cc ${PROJECT_SOURCE_DIR}/src/base/*.cc)
 list(FILTER image_sources EXCLUDE REGEX "_test\\.cc$")
-add_executable(fuzz_image fuzz_image.cc ${image_sources} ${PROJECT_SOURCE_DIR}/src/files/bytes.cc ${PROJECT_SOURCE_DIR}/src/data/image.cc
+add_executable(fuzz_image fuzz_image.cc no_page.cc ${image_sources} ${PROJECT_SOURCE_DIR}/src/files/bytes.cc ${PROJECT_SOURCE_DIR}/src/data/image.cc
                ${PROJECT_SOURCE_DIR}/src/data/png.cc ${PROJECT_SOURCE_DIR}/src/data/jpeg.cc $<TARGET_OBJECTS:tenure_kernels>)
 target_include_directories(fuzz_image PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_BINARY_DIR}/include ${PROJECT_SOURCE_DIR}/src)
 target_compile_definitions(fuzz_image PRIVATE TENURE_STATIC_DEFINE TENURE_LEDGER=1)

@@ -1,4 +1,5 @@
 // Writes seeds for the fuzzers: make_corpus FOLDER [MODEL.keras ...].
+#include <fmt/format.h>
 #include <hdf5.h>
 #include <zlib.h>
 
@@ -64,6 +65,23 @@ void save(const std::string& path, std::string_view text) {
   write_file_atomically(path, [&](FileSink& sink) { sink.write(text); });
 }
 
+/// A file of memory::write_snapshot(): a buffer, the tensor that holds it, a tape that holds the tensor.
+std::string snapshot() {
+  std::string kinds;
+  for (const char* kind : {"buffer", "tensor", "variable", "node", "layer", "tape", "function", "executable", "dataset", "queue", "optimizer",
+                           "metric", "callback", "holder", "other"})
+    kinds += fmt::format("{}\"{}\":{}", kinds.empty() ? "" : ",", kind, kinds.empty() ? 1 : 0);
+  return fmt::format(
+      R"({{"tenure_snapshot":1,"made":"2026-01-01 00:00 UTC","process":"7.9","counts":{{"live_bytes":400,"peak_bytes":800,"buffers":1,"tensors":1,)"
+      R"("nodes":0,"objects":3,"in_use_bytes":448,"cached_bytes":0,"object_bytes":512,"allocations":2,"rss_bytes":1000000}},"by_kind":{{{}}},)"
+      R"("balance":{{"live":400,"arena":0,"rounding":48,"pool":0,"objects":512,"code_and_libraries":9,"baseline":8,"unexplained":-7,"rss":970}},)"
+      R"("audit":{{"objects":3,"edges":2,"problems":[]}},"accounts":[{{"path":"/exp","live_bytes":400,"live_count":1,"peak_bytes":400,"allocations":2,)"
+      R"("allocated_bytes":800}}],"strings":["","/exp","GradientTape with 1 entry","entries","storage","ends it"],)"
+      R"("objects":[1,0,2,0,0,1,0,0,0,0,0,400,1,100,2,1,2,0,0,1,0,0,0,1,0,400,2,100,3,5,0,2,0,1,2,2,5,0,0,0,3,1],)"
+      R"("references":[1,0,4,-1,1,2,1,3,0,1]}})",
+      kinds);
+}
+
 /// A model file as fuzz_keras takes it apart: the length of config.json, its text, the weights. No checksum stops a changed byte.
 void model_parts(const std::string& folder, const std::string& path) {
   const ZipFile zip(Bytes::map(path));
@@ -71,7 +89,9 @@ void model_parts(const std::string& folder, const std::string& path) {
   const auto length = static_cast<uint32_t>(config.size());
   std::string text(sizeof length, '\0');
   std::memcpy(text.data(), &length, sizeof length);
-  save(folder + "/" + std::filesystem::path(path).stem().string(), text.append(config.text()).append(weights.text()));
+  const std::string name = std::filesystem::path(path).stem().string();
+  save(folder + "/keras/" + name, text.append(config.text()).append(weights.text()));
+  save(folder + "/weights/" + name, weights.text());
 }
 
 }  // namespace
@@ -79,7 +99,8 @@ void model_parts(const std::string& folder, const std::string& path) {
 int main(int argc, char** argv) {
   if (argc < 2) return 2;
   const std::string folder = argv[1];
-  for (const char* reader : {"zip", "hdf5", "npy", "idx", "keras"}) std::filesystem::create_directories(folder + "/" + reader);
+  for (const char* reader : {"zip", "hdf5", "npy", "idx", "keras", "weights", "inspect", "vocabulary", "snapshot"})
+    std::filesystem::create_directories(folder + "/" + reader);
   save(folder + "/hdf5/small", small_hdf5().text());
   chunked_hdf5(folder + "/hdf5/chunks", false);
   chunked_hdf5(folder + "/hdf5/latest", true);
@@ -102,6 +123,15 @@ int main(int argc, char** argv) {
   const std::string idx = "\0\0\xb\2\0\0\0\1\0\0\0\2abcd"s;
   save(folder + "/idx/plain", idx);
   gzip(folder + "/idx/gzip", idx);
-  for (int i = 2; i < argc; ++i) model_parts(folder + "/keras", argv[i]);
+  save(folder + "/npy/strings",
+       "\x93NUMPY\1\0\x3b\0{'descr': '<U2', 'fortran_order': False, 'shape': (2,), }\n\n"s + "a\0\0\0\xe9\0\0\0\xe5\x65\0\0\0\0\0\0"s);
+  save(folder + "/npy/bytes", "\x93NUMPY\1\0\x3a\0{'descr': '|S3', 'fortran_order': True, 'shape': (2,), }\n\nabcd\0\0"s);
+  save(folder + "/vocabulary/words",
+       "[UNK]\nthe\ncat\nStra\xc3\x9f"
+       "e\n\xe6\x97\xa5");
+  save(folder + "/vocabulary/masked", "\n[UNK]\r\nthe\n\n");
+  save(folder + "/vocabulary/numbers", "-1\n-1\n3\n-7\n9223372036854775807");
+  save(folder + "/snapshot/small", snapshot());
+  for (int i = 2; i < argc; ++i) model_parts(folder, argv[i]);
   return 0;
 }
