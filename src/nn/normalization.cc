@@ -166,8 +166,9 @@ class NormalizationLayer final : public LayerOf<Normalization>, public nn::Adapt
       s.push_back(in[a]);
     }
     if (config.mean) {
+      if (config.mean->one) return;
       const auto n = static_cast<int64_t>(config.mean->numbers.size());
-      check(config.mean->one || n == s.back() || n == 1, Code::Shape, "Normalization: {} means for {} elements of the axis", n, s.back());
+      check(n == s.back() || n == 1, Code::Shape, "Normalization: {} means for {} elements of the axis", n, s.back());
       return;
     }
     mean_ = weight("mean", s, "zeros", {.trainable = false});

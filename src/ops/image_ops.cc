@@ -72,7 +72,7 @@ Tensor folded(Tensor at, int64_t n, std::string_view mode) {
 }
 
 // Terms of a sum of rows: places in the flattened input (-1: outside) and their weights, each with the terms as last axis.
-struct Terms {
+struct RowTerms {
   Tensors index, weight;  // stack-bound
 
   // Of a product of per-axis terms: floors[a] and 1 - fractions[a] | fractions[a] (undefined fractions: the floor alone).
@@ -98,7 +98,7 @@ struct Terms {
 };
 
 // x [batch, n, c] sampled by terms over [batch or 1, points].
-Tensor sum_of(Tensor x, const Terms& t, double fill) {
+Tensor sum_of(Tensor x, const RowTerms& t, double fill) {
   Tensor index = stack(t.index, -1), weight = stack(t.weight, -1);
   Tensor y = gather_sum(std::move(x), std::move(index), weight);
   if (fill == 0) return y;
@@ -122,7 +122,7 @@ Tensor sample(const Images& images, Tensor x, Tensor y, std::string_view interpo
     floors.push_back(floor(*at));
     fractions[floors.size() - 1] = cast(subtract(*at, floors.back()), work);
   }
-  Terms terms;
+  RowTerms terms;
   terms.add_all(floors, fractions, {h, w}, 0, {}, {}, {});
   for (Tensor& weight : terms.weight) weight = cast(std::move(weight), work);
   Tensor rows = reshape(cast(images.x, work), {batch < 0 ? -1 : batch, h * w, c});
@@ -235,7 +235,7 @@ Tensor map_coordinates(Tensor inputs, Tensor coordinates, int order, std::string
     const Tensor turned = mod(abs(std::move(at)), 2 * n);
     return clip(where(less(turned, n), turned, subtract(fill_mode == "reflect" ? 2 * n - 1 : 2 * n, turned)), 0, n - 1);
   };
-  Terms terms;
+  RowTerms terms;
   for (int corner = 0; corner < (order == 0 ? 1 : 1 << xs.rank()); ++corner) {
     Tensors places;
     Tensor weight;
