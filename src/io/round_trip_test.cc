@@ -35,6 +35,9 @@ bool one_of(const std::string& key, std::initializer_list<const char*> all) {
   return std::any_of(all.begin(), all.end(), [&](const char* k) { return key == k; });
 }
 
+// Null, false, or a structure of nothing else.
+bool says_nothing(const Text& j) { return j.is_structured() ? std::all_of(j.begin(), j.end(), says_nothing) : j.is_null() || j == Text(false); }
+
 struct Rule {
   const char* why;
   bool (*holds)(const Change&);
@@ -43,9 +46,7 @@ struct Rule {
 const Rule kRules[] = {
     {"numbers of Python objects are others in every run", [](const Change& c) { return c.key == "shared_object_id"; }},
     {"an option of a call that says nothing: no mask, or not training",
-     [](const Change& c) {
-       return c.kind == Change::lost && c.path.find("/kwargs/") != std::string::npos && (c.theirs.is_null() || c.theirs == Text(false));
-     }},
+     [](const Change& c) { return c.kind == Change::lost && c.path.find("/kwargs/") != std::string::npos && says_nothing(c.theirs); }},
     {"a symbol's sizes are as exact as they are known here",
      [](const Change& c) { return c.path.find("/inbound_nodes/") != std::string::npos && c.key == "shape" && c.theirs.is_null(); }},
     {"settings that older versions did not have, with their defaults",
@@ -56,6 +57,11 @@ const Rule kRules[] = {
     {"older versions write a dtype policy by its name",
      [](const Change& c) { return c.key == "dtype" && c.theirs.is_string() && c.ours.is_object() && c.ours["config"]["name"] == c.theirs; }},
     {"a class by its other name", [](const Change& c) { return c.theirs == Text("OrthogonalInitializer") && c.ours == Text("Orthogonal"); }},
+    {"the op of an activation is written as the layer of that name, with a layer's settings",
+     [](const Change& c) {
+       return (c.key == "module" && c.theirs == Text("keras.src.activations.activations")) || (c.key == "registered_name" && c.ours.is_null()) ||
+              (c.kind == Change::added && one_of(c.key, {"trainable", "dtype"}));
+     }},
     {"older versions do not name an op in its own configuration", [](const Change& c) { return c.kind == Change::added && c.key == "name"; }},
     {"an optimizer given by its name is written whole",
      [](const Change& c) { return c.path == "/compile_config/optimizer" && c.theirs.is_string() && c.ours.contains("config"); }},

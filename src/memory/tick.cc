@@ -246,6 +246,7 @@ struct Judge {
   pid_t process = 0;
   std::mutex mutex;
   std::map<std::string, Point, std::less<>> points;
+  bool over = false;  // the program ends: no tick counts any more
 };
 std::atomic<Judge*> the_judge{nullptr};
 
@@ -275,10 +276,11 @@ ordered_json verdict_of(Judge& judge) {
 }
 
 void at_end() noexcept {
-  Judge* judge = the_judge.exchange(nullptr);
+  Judge* judge = the_judge.load(std::memory_order_acquire);
   if (!judge || judge->process != getpid()) return;  // a forked child is not the program
   try {
     std::lock_guard lock(judge->mutex);
+    judge->over = true;
     write_file("memcheck", judge->file, verdict_of(*judge).dump(1, ' ', false, ordered_json::error_handler_t::replace));
   } catch (...) {  // no verdict is written: who asked for one says so
   }
@@ -307,6 +309,7 @@ void tick(std::string_view point) {
   if (!judge) [[likely]]
     return;
   std::lock_guard lock(judge->mutex);
+  if (judge->over) return;
   auto it = judge->points.find(point);
   if (it == judge->points.end() && judge->points.size() >= kMostPoints) return;
   if (it == judge->points.end()) it = judge->points.emplace(point, Point(std::string(point), judge->iters, judge->warmup)).first;
