@@ -365,7 +365,7 @@ TEST(Unsupported, QuantizedPoliciesAreRefusedInOneError) {
     const Caught c = with_policy(policy(name, {{"mode", mode}, {"source_name", "float32"}}));
     EXPECT_EQ(c.code, Code::Unsupported) << name;
     EXPECT_NE(c.text.find(std::string(name) + " \"" + mode + "\" is quantized"), std::string::npos) << c.text;
-    EXPECT_NE(c.text.find("'classes' (Dense)"), std::string::npos) << c.text;
+    EXPECT_NE(c.text.find("'cnn/classes' (Dense)"), std::string::npos) << c.text;
   }
   const Caught c = with_policy("int8_from_mixed_bfloat16");
   EXPECT_EQ(c.code, Code::Unsupported);

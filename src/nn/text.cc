@@ -106,8 +106,7 @@ class TextVectorizationLayer final : public LayerOf<TextVectorization>, public n
   }
   // Every text is a token: [batch, texts] or [batch] becomes [batch, tokens, vocabulary], without the axis of tokens where there is one.
   Tensor one_hot_of(Tensor x) {
-    if (x.rank() == 1) x = expand_dims(std::move(x), -1);
-    const int64_t texts = x.shape().back();
+    const int64_t texts = x.rank() == 1 ? 1 : x.shape().back();
     check(texts >= 0, Code::Shape, "{}: the number of texts in a row must be known, got {}", name(), x.spec());
     ops::TextLookup how{rules_, ngrams_, "int", ngrams_.empty() ? texts : 0, vocabulary_.oov()};
     for (int64_t n : ngrams_) how.size += std::max<int64_t>(0, texts - n + 1);
