@@ -126,12 +126,13 @@ void Bytes::let_go() const noexcept {
 }
 
 void Bytes::copy_to(std::byte* to) const noexcept {
-  constexpr size_t step = size_t{4} << 20;
+  constexpr size_t step = size_t{256} << 10, around = size_t{64} << 10;  // a page that is read brings its neighbours, also those that were let go
   for (size_t at = 0; at < size_; at += step) {
-    Bytes part;
-    part.data_ = data_ + at, part.size_ = std::min(step, size_ - at), part.mapped_ = mapped_;
-    std::memcpy(to + at, part.data_, part.size_);
-    part.let_go();
+    const size_t n = std::min(step, size_ - at), from = at > around ? at - around : 0;
+    std::memcpy(to + at, data_ + at, n);
+    Bytes read;
+    read.data_ = data_ + from, read.size_ = at + n - from, read.mapped_ = mapped_;
+    read.let_go();
   }
 }
 
