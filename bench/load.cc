@@ -5,26 +5,19 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <string>
 #include <vector>
 
 #include <tenure/applications.h>
 #include <tenure/tenure.h>
 
+#include "memory/os.h"
+
 using namespace tenure;
 
 namespace {
 
 constexpr double kBar = 1.15;  ///< of the weights' bytes, above the idle process
-
-/// The highest resident set of the process so far.
-size_t high_water() {
-  std::ifstream in("/proc/self/status");
-  for (std::string word; in >> word;)
-    if (size_t kib = 0; word == "VmHWM:" && in >> kib) return kib << 10;
-  return 0;
-}
 
 double load_once(const char* path, size_t* weights = nullptr) {
   const auto start = std::chrono::steady_clock::now();
@@ -51,7 +44,7 @@ int main(int argc, char** argv) {
   const size_t idle = memory::now(true).rss_bytes;
   size_t weights = 0;
   std::vector<double> ms{load_once(argv[1], &weights)};
-  const size_t peak = high_water();
+  const size_t peak = memory::resident_peak();
   while (static_cast<int>(ms.size()) < loads) ms.push_back(load_once(argv[1]));
   const double ratio = static_cast<double>(peak - idle) / static_cast<double>(weights);
   std::printf("{\"weights\": %zu, \"idle\": %zu, \"peak\": %zu, \"ratio\": %.4f, \"ms\": [", weights, idle, peak, ratio);

@@ -165,7 +165,8 @@ struct Growth {
   std::string what;
   double per_call = 0;  ///< objects a call
   double bytes_per_call = 0;
-  std::vector<std::string> holders;
+  std::vector<std::string> holders;  ///< a chain in a line, from the object outwards
+  std::vector<std::string> cards;    ///< of each of them its signature, retained bytes, and every holder with its standing
 };
 struct TENURE_API Steadiness {
   Verdict verdict = Verdict::clean;

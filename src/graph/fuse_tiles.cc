@@ -46,19 +46,24 @@ std::shared_ptr<TileProgram> program_of(const Graph& g, const std::vector<size_t
   int base = static_cast<int>(inputs.size());
   for (ValueId v : inputs) p->inputs.push_back(g.spec(v));
   std::map<ValueId, int> step;
-  std::set<ValueId> taken;  // products that their sum makes
+  std::map<size_t, size_t> side_of;  // of sums that make their product: which input it is
+  std::set<ValueId> taken;           // those products
   for (size_t m : members)
-    if (int side = product_side(g, g.nodes[m], made, uses); side >= 0) taken.insert(g.nodes[m].in[static_cast<size_t>(side)]);
+    if (int side = product_side(g, g.nodes[m], made, uses); side >= 0) {
+      side_of[m] = static_cast<size_t>(side);
+      taken.insert(g.nodes[m].in[side_of[m]]);
+    }
   for (size_t m : members) {
     const GraphNode& n = g.nodes[m];
     if (taken.count(n.out[0])) continue;
     TileProgram::Step s{n.op, n.attrs, static_cast<int>(n.in.size()), {}, 0, g.spec(n.in[0]).dtype, g.spec(n.out[0]).dtype};
     std::vector<ValueId> reads = n.in;
-    if (int side = product_side(g, n, made, uses); side >= 0) {
-      const GraphNode& product = g.nodes[static_cast<size_t>(g.values[static_cast<size_t>(n.in[static_cast<size_t>(side)])].node)];
+    if (auto it = side_of.find(m); it != side_of.end()) {
+      const size_t side = it->second;
+      const GraphNode& product = g.nodes[static_cast<size_t>(g.values[static_cast<size_t>(n.in[side])].node)];
       using kernels::Product;
       ops::MultiplyAddAttrs attrs{static_cast<int64_t>(n.op->name == "add" ? Product::plus : side == 0 ? Product::minus : Product::from)};
-      reads = {product.in[0], product.in[1], n.in[static_cast<size_t>(1 - side)]};
+      reads = {product.in[0], product.in[1], n.in[1 - side]};
       s.op = &ops::multiply_add_op, s.attrs = AttrBox(AttrRef{&attrs, attrs_of<ops::MultiplyAddAttrs>()}), s.inputs = 3;
     }
     for (size_t k = 0; k < reads.size(); ++k) {

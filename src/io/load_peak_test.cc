@@ -4,6 +4,7 @@
 #include <tenure/applications.h>
 
 #include "io/test_models.h"
+#include "memory/os.h"
 #include "sanitizer.h"
 
 namespace tenure::io {
@@ -18,17 +19,11 @@ class HighWater {
     ::malloc_trim(0);
     std::ofstream("/proc/self/clear_refs") << "5";
     start_ = memory::now(true).rss_bytes;
-    return mark() > 0 && mark() < start_ + (4_MiB);
+    return memory::resident_peak() > 0 && memory::resident_peak() < start_ + (4_MiB);
   }
-  size_t above_start() const { return mark() - start_; }
+  size_t above_start() const { return memory::resident_peak() - start_; }
 
  private:
-  static size_t mark() {
-    std::ifstream in("/proc/self/status");
-    for (std::string word; in >> word;)
-      if (size_t kib = 0; word == "VmHWM:" && in >> kib) return kib << 10;
-    return 0;
-  }
   size_t start_ = 0;
 };
 

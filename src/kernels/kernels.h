@@ -296,8 +296,6 @@ void philox_integers(uint64_t key, uint64_t counter, int64_t* y, int64_t n, int6
 /// A permutation of 0..n-1 (Fisher-Yates); serial.
 void philox_permutation(uint64_t key, uint64_t counter, int64_t* y, int64_t n) noexcept;
 
-// ---------------------------------------------------------------------------------------------------------------------- updates
-
 // ----------------------------------------------------------------------------------------------------------------------- images
 
 /// Sizes of an NHWC resize.

@@ -149,6 +149,8 @@ const char* to_string(Kind k) noexcept {
   return names[static_cast<size_t>(k)];
 }
 
+std::string edge_text(std::string_view label, int64_t index) { return index < 0 ? std::string(label) : fmt::format("{}[{}]", label, index); }
+
 void* Counted::new_large(size_t bytes) {
   void* p = bytes <= kSlabLimit ? nullptr : std::aligned_alloc(64, (bytes + 63) / 64 * 64);
   check(p != nullptr, Code::OutOfMemory, "memory: an object of {} bytes was asked for and the system has none to give", bytes);

@@ -32,6 +32,9 @@ inline void count_kind(Kind kind, int64_t d) noexcept {
 }
 }  // namespace detail
 
+/// How a reference is called: "held", "held[2]".
+std::string edge_text(std::string_view label, int64_t index);
+
 /// Receives the owning edges of one object.
 class EdgeVisitor {
  public:

@@ -61,7 +61,7 @@ class Gatherer final : public EdgeVisitor {
   void add(const Counted* target, std::string_view label, int64_t index, std::vector<uint32_t>& count, bool is_named) {
     if (!target) return;
     auto it = index_.find(target);
-    if (it == index_.end()) return g_.strays.push_back({from, index < 0 ? std::string(label) : fmt::format("{}[{}]", label, index)});
+    if (it == index_.end()) return g_.strays.push_back({from, edge_text(label, index)});
     ++count[it->second];
     if (label != last_) last_ = label, last_string_ = g_.strings.of(label);
     g_.references.push_back({it->second, last_string_, static_cast<int32_t>(std::min<int64_t>(index, INT32_MAX)), is_named});
@@ -138,9 +138,7 @@ ObjectGraph ObjectGraph::gather(bool detached) {
 
 std::string ObjectGraph::name(uint32_t i) const { return objects[i].live ? objects[i].live->describe() : strings.at(objects[i].name); }
 
-std::string ObjectGraph::label(const Reference& r) const {
-  return r.index < 0 ? strings.at(r.label) : fmt::format("{}[{}]", strings.at(r.label), r.index);
-}
+std::string ObjectGraph::label(const Reference& r) const { return edge_text(strings.at(r.label), r.index); }
 
 uint32_t ObjectGraph::find(uint64_t id) const {
   auto it = std::lower_bound(objects.begin(), objects.end(), id, [](const Object& o, uint64_t wanted) { return o.id < wanted; });

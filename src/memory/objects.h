@@ -122,9 +122,6 @@ void mute(std::optional<Kind> kind) noexcept;
 bool muted(Kind kind) noexcept;
 }  // namespace testing
 
-/// A growth's holders (a chain's line, its card below it) as lines and as cards.
-std::pair<std::vector<std::string>, std::vector<std::string>> lines_and_cards(const Growth& g);
-
 /// Eight hexadecimal digits of `text` (FNV-1a).
 std::string short_hash(std::string_view text);
 

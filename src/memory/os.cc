@@ -21,6 +21,16 @@ Resident resident() noexcept {
   return {total * page, shared * page};
 }
 
+size_t resident_peak() noexcept {
+  std::FILE* status = std::fopen("/proc/self/status", "re");
+  if (!status) return 0;
+  size_t kib = 0;
+  for (char line[256]; std::fgets(line, sizeof line, status);)
+    if (std::sscanf(line, "VmHWM: %zu kB", &kib) == 1) break;
+  std::fclose(status);
+  return kib << 10;
+}
+
 namespace {
 const size_t at_load = [] {
   Resident r = resident();

@@ -130,15 +130,13 @@ json verdict_of(const std::vector<Steadiness>& judged, const Audit& audit) {
 json leaks_of(const std::vector<Steadiness>& judged) {
   json out = json::array();
   for (const Steadiness& s : judged)
-    for (const Growth& g : s.growing) {
-      auto [lines, cards] = lines_and_cards(g);
+    for (const Growth& g : s.growing)
       out.push_back({{"what", g.what},
                      {"per_call", g.per_call},
                      {"bytes_per_call", g.bytes_per_call},
                      {"calls", s.calls},
-                     {"holders", lines},
-                     {"cards", cards}});
-    }
+                     {"holders", g.holders},
+                     {"cards", g.cards}});
   return out;
 }
 
@@ -202,7 +200,7 @@ class Labels final : public EdgeVisitor {
  private:
   void see(const Counted* target, std::string_view label, int64_t index) {
     auto it = wanted_.find(target);
-    if (it != wanted_.end() && it->second.empty()) it->second = index < 0 ? std::string(label) : fmt::format("{}[{}]", label, index);
+    if (it != wanted_.end() && it->second.empty()) it->second = edge_text(label, index);
   }
 };
 

@@ -26,22 +26,22 @@ struct PoolSize {
   size_t capacity;
   int cls;
 };
-PoolSize pool_size_large(size_t bytes) noexcept;
+PoolSize pool_size_large(size_t bytes) noexcept;  // beyond slabs, as the other two
 inline PoolSize pool_size(size_t bytes) noexcept {
   if (TENURE_MALLOC_POOL || bytes > kSlabLimit) [[unlikely]]
     return pool_size_large(bytes);
   int cls = slab_class(bytes);
   return {slab_bytes(cls), cls};
 }
-/// A block of that size (capacity > 0), aligned to 64. Null: the system has no memory.
 void* pool_take_large(PoolSize size) noexcept;
+/// A block of that size (capacity > 0), aligned to 64. Null: the system has no memory.
 inline void* pool_take(PoolSize size) noexcept {
   return TENURE_MALLOC_POOL || size.cls < 0 ? pool_take_large(size) : slab_alloc(Heap::data, size.cls);
 }
 /// A block of at least `bytes` (> 0), aligned to 64. `*capacity` is what it takes after rounding. Null: the system has no memory.
 void* pool_alloc(size_t bytes, size_t* capacity) noexcept;
-/// `capacity` as pool_alloc gave it.
 void pool_free_large(void* block, size_t capacity) noexcept;
+/// `capacity` as pool_alloc gave it.
 inline void pool_free(void* block, size_t capacity) noexcept {
   if (TENURE_MALLOC_POOL || capacity > kSlabLimit) [[unlikely]]
     return pool_free_large(block, capacity);

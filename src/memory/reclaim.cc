@@ -97,7 +97,7 @@ class Finder final : public EdgeVisitor {
   void edge(const Counted* target, std::string_view label, int64_t index) override {
     if (target != target_ || found) return;
     found = from;
-    as = index < 0 ? std::string(label) : fmt::format("{}[{}]", label, index);
+    as = edge_text(label, index);
   }
   void user_edge(const Counted*, std::string_view, int64_t) override {}
   const Counted* from = nullptr;

@@ -88,16 +88,6 @@ std::string Snapshot::json() const {
   return j.dump(1);
 }
 
-std::pair<std::vector<std::string>, std::vector<std::string>> lines_and_cards(const Growth& g) {
-  std::pair<std::vector<std::string>, std::vector<std::string>> out;
-  for (const std::string& h : g.holders) {
-    size_t line = std::min(h.find('\n'), h.size());
-    out.first.push_back(h.substr(0, line));
-    out.second.push_back(line < h.size() ? h.substr(line + 1) : "");
-  }
-  return out;
-}
-
 std::string Steadiness::json() const {
   auto counts = [](const Now& n) {
     nlohmann::ordered_json j;
@@ -110,10 +100,9 @@ std::string Steadiness::json() const {
   j["before"] = counts(before), j["after"] = counts(after);
   j["rss"] = {{"slope", rss_slope}, {"low", rss_slope_low}, {"high", rss_slope_high}, {"conclusive", rss_conclusive}};
   j["growing"] = nlohmann::ordered_json::array();
-  for (const Growth& g : growing) {
-    auto [lines, cards] = lines_and_cards(g);
-    j["growing"].push_back({{"what", g.what}, {"per_call", g.per_call}, {"bytes_per_call", g.bytes_per_call}, {"holders", lines}, {"cards", cards}});
-  }
+  for (const Growth& g : growing)
+    j["growing"].push_back(
+        {{"what", g.what}, {"per_call", g.per_call}, {"bytes_per_call", g.bytes_per_call}, {"holders", g.holders}, {"cards", g.cards}});
   return j.dump(1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 

@@ -4,7 +4,6 @@
 #include <array>
 #include <chrono>
 #include <map>
-#include <set>
 
 #include "base/check.h"
 #include "memory/objects.h"
@@ -99,14 +98,16 @@ class Trial {
   std::vector<std::pair<double, double>> samples_;
 };
 
-// Who holds the newest of `objects` (ascending): a text for each kind of chain, its line and below it its card.
-std::vector<std::string> holders_of(const Chains& chains, const std::vector<uint32_t>& objects) {
-  std::vector<std::string> texts;
-  std::set<std::string> known;
+// A growth with who holds the newest of `objects` (ascending): each kind of chain once.
+Growth held_growth(std::string what, double per_call, double bytes_per_call, const Chains& chains, const std::vector<uint32_t>& objects) {
+  Growth out{std::move(what), per_call, bytes_per_call, {}, {}};
   for (size_t i = objects.size(); i-- > 0 && i + 4 > objects.size();)
-    for (const Chains::Held& h : chains.held(objects[i], 3))
-      if (std::string card = h.card(); texts.size() < 6 && known.insert(card).second) texts.push_back(h.line + "\n" + card);
-  return texts;
+    for (const Chains::Held& h : chains.held(objects[i], 3)) {
+      std::string card = h.card();
+      if (out.cards.size() == 6 || std::find(out.cards.begin(), out.cards.end(), card) != out.cards.end()) continue;
+      out.holders.push_back(h.line), out.cards.push_back(std::move(card));
+    }
+  return out;
 }
 
 struct Since {
@@ -140,7 +141,7 @@ std::vector<Growth> growing(const Trial& trial, const Since& before) {
     auto bytes = static_cast<double>(a.live_bytes) - static_cast<double>(it == before.accounts.end() ? 0 : it->second.live_bytes);
     if (count < std::max(2.0, calls / 1000) && bytes < std::max(64.0, calls / 10)) continue;
     auto objects = newest([&](const Counted& c) { return c.kind() == Kind::storage && path_of(c.account()) == a.path; });
-    out.push_back({a.path, count / calls, bytes / calls, holders_of(chains, objects)});
+    out.push_back(held_growth(a.path, count / calls, bytes / calls, chains, objects));
     buffers += count / calls;
   }
   std::stable_sort(out.begin(), out.end(), [](const Growth& a, const Growth& b) { return a.bytes_per_call > b.bytes_per_call; });
@@ -150,7 +151,7 @@ std::vector<Growth> growing(const Trial& trial, const Since& before) {
     if (!trial.rises(k) || trial.slope(k) <= 0) continue;
     if ((kind == Kind::storage || kind == Kind::tensor) && trial.slope(k) <= buffers * 1.25) continue;  // told by the accounts above
     auto objects = newest([&](const Counted& c) { return c.kind() == kind; });
-    out.push_back({fmt::format("{} objects", to_string(kind)), trial.slope(k), 0, holders_of(chains, objects)});
+    out.push_back(held_growth(fmt::format("{} objects", to_string(kind)), trial.slope(k), 0, chains, objects));
   }
   return out;
 }
@@ -205,10 +206,9 @@ std::string Steadiness::text() const {
                   change(before.nodes, after.nodes), change(before.objects, after.objects), micros_per_call);
   for (const Growth& g : growing) {
     out += fmt::format("  {:+.3f} a call, {:+.1f} bytes a call: {}\n", g.per_call, g.bytes_per_call, g.what);
-    for (const std::string& h : g.holders) {
-      size_t line = h.find('\n');
-      out += fmt::format("    held by {}\n", h.substr(0, line));
-      if (&h == &g.holders.front() && line != h.npos) out += indented(h.substr(line + 1), 6);  // one card a growth
+    for (size_t i = 0; i < g.holders.size(); ++i) {
+      out += fmt::format("    held by {}\n", g.holders[i]);
+      if (i == 0) out += indented(g.cards[i], 6);  // one card a growth
     }
   }
   if (after.rss_bytes)

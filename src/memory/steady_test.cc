@@ -38,7 +38,7 @@ TEST(Steady, AKeptBufferACallIsALeakWithItsAccountAndHolder) {
   EXPECT_NE(s.growing[0].holders[0].find("audit log as held["), std::string::npos) << s.text();
   EXPECT_NE(s.text().find("leak after 640 calls"), std::string::npos);
   // Below the line the card: the signature, and each holder with its standing.
-  std::string card = s.growing[0].holders[0].substr(s.growing[0].holders[0].find('\n') + 1);
+  std::string card = s.growing[0].cards.at(0);
   EXPECT_EQ(card.substr(0, 4), "sig ") << card;
   EXPECT_EQ(card.substr(card.find('\n') + 1),
             "+- other     audit log                                    Unknown\n"

@@ -154,15 +154,26 @@ class LearningRate::Rule {
 
 namespace schedules {
 
-void fields(Fields& v, ExponentialDecay& c) {
+namespace {
+
+// What decays by a rate, a part of it or all of it at each of decay_steps.
+template <class C>
+void rate_fields(Fields& v, C& c, const char* class_name) {
   v("initial_learning_rate", c.initial_learning_rate), v("decay_steps", c.decay_steps), v("decay_rate", c.decay_rate), v("staircase", c.staircase),
       v("name", c.name);
-  check(c.decay_steps > 0, Code::InvalidArgument, "ExponentialDecay: expected decay_steps > 0, got {}", c.decay_steps);
+  check(c.decay_steps > 0, Code::InvalidArgument, "{}: expected decay_steps > 0, got {}", class_name, c.decay_steps);
 }
-Tensor at(const ExponentialDecay& c, Tensor iteration) {
+template <class C>
+Tensor periods(const C& c, Tensor iteration) {
   Tensor p = divide(std::move(iteration), static_cast<double>(c.decay_steps));
-  if (c.staircase) p = floor(std::move(p));
-  return multiply(power(full({}, c.decay_rate), std::move(p)), c.initial_learning_rate);
+  return c.staircase ? floor(std::move(p)) : p;
+}
+
+}  // namespace
+
+void fields(Fields& v, ExponentialDecay& c) { rate_fields(v, c, "ExponentialDecay"); }
+Tensor at(const ExponentialDecay& c, Tensor iteration) {
+  return multiply(power(full({}, c.decay_rate), periods(c, std::move(iteration))), c.initial_learning_rate);
 }
 
 void fields(Fields& v, PiecewiseConstantDecay& c) {
@@ -190,15 +201,9 @@ Tensor at(const PolynomialDecay& c, Tensor iteration) {
   return add(multiply(std::move(left), c.initial_learning_rate - c.end_learning_rate), c.end_learning_rate);
 }
 
-void fields(Fields& v, InverseTimeDecay& c) {
-  v("initial_learning_rate", c.initial_learning_rate), v("decay_steps", c.decay_steps), v("decay_rate", c.decay_rate), v("staircase", c.staircase),
-      v("name", c.name);
-  check(c.decay_steps > 0, Code::InvalidArgument, "InverseTimeDecay: expected decay_steps > 0, got {}", c.decay_steps);
-}
+void fields(Fields& v, InverseTimeDecay& c) { rate_fields(v, c, "InverseTimeDecay"); }
 Tensor at(const InverseTimeDecay& c, Tensor iteration) {
-  Tensor p = divide(std::move(iteration), static_cast<double>(c.decay_steps));
-  if (c.staircase) p = floor(std::move(p));
-  return divide(full({}, c.initial_learning_rate), add(multiply(std::move(p), c.decay_rate), 1.0));
+  return divide(full({}, c.initial_learning_rate), add(multiply(periods(c, std::move(iteration)), c.decay_rate), 1.0));
 }
 
 // (1 - alpha) factor (1 + cos(pi part)) / 2 + alpha.

@@ -8,8 +8,8 @@
 #include <tenure/ops_ctc.h>
 
 #include "base/parallel.h"
+#include "ops/ctc.h"
 #include "ops/families.h"
-#include "ops/helpers.h"
 
 namespace tenure::ops {
 namespace {
@@ -112,10 +112,6 @@ class BeamSearch {
   }
 
  private:
-  static T log_add(T a, T b) noexcept {
-    if (a < b) std::swap(a, b);
-    return b == Node::never ? a : a + std::log1p(std::exp(b - a));
-  }
   auto better() const noexcept {
     // NaN counts as impossible, so that the order is one.
     return [this](int32_t a, int32_t b) {
@@ -205,7 +201,7 @@ template <class T>
 bool decode_sample(const Run& r, int64_t b) noexcept {
   const auto& a = r.attr<CtcDecode>();
   const int64_t batch = r.x(0).shape[0], steps = r.x(0).shape[1], classes = r.x(0).shape[2], paths = paths_of(a);
-  const int64_t used = r.in<int32_t>(1)[b], blank = a.mask_index < 0 ? a.mask_index + classes : a.mask_index;
+  const int64_t used = r.in<int32_t>(1)[b], blank = blank_of(a.mask_index, classes);
   const T* x = r.in<T>(0) + b * steps * classes;
   auto* decoded = r.out<int32_t>(0);
   for (int64_t p = 0; p < paths; ++p) std::fill_n(decoded + (p * batch + b) * steps, steps, -1);
@@ -239,9 +235,7 @@ const Op ctc_decode_op = {
                 a.strategy);
           check(!searches(a) || (a.top_paths >= 1 && a.top_paths <= a.beam_width && a.beam_width <= 1'000'000), Code::InvalidArgument,
                 "ctc_decode: expected 1 <= top_paths <= beam_width <= 1000000, got {} and {}", a.top_paths, a.beam_width);
-          const int64_t classes = x.shape[2];
-          check(classes < 0 || (a.mask_index >= -classes && a.mask_index < classes), Code::InvalidArgument,
-                "ctc_decode: expected mask_index of {} classes, got {}", classes, a.mask_index);
+          check_blank(c, a.mask_index, x.shape[2]);
           c.output({paths_of(a), x.shape[0], x.shape[1]}, int32);
           c.output({x.shape[0], paths_of(a)}, x.dtype);
         },

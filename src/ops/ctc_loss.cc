@@ -6,16 +6,15 @@
 #include <tenure/ops_numpy.h>
 
 #include "base/parallel.h"
+#include "ops/ctc.h"
 #include "ops/families.h"
-#include "ops/fused.h"
-#include "ops/helpers.h"
 
 namespace tenure::ops {
 namespace {
 
 constexpr double kNever = -std::numeric_limits<double>::infinity();
-constexpr double kPrice =
-    -706.89362335459;                   // log(1e-307), as TensorFlow: an alignment may begin and end anywhere for it, so that every loss is finite
+// log(1e-307), as TensorFlow: an alignment may begin and end anywhere for it, so that every loss is finite.
+constexpr double kPrice = -706.89362335459;
 constexpr double kAlmostNever = -1e30;  // where a gradient must not become NaN
 
 struct CtcLoss {
@@ -24,14 +23,6 @@ struct CtcLoss {
 template <class V>
 void fields(V& v, CtcLoss& a) {
   v("mask_index", a.mask_index);
-}
-
-int64_t blank_of(int64_t mask_index, int64_t classes) { return mask_index < 0 ? mask_index + classes : mask_index; }
-
-// log(exp(a) + exp(b)).
-double log_add(double a, double b) noexcept {
-  if (a < b) std::swap(a, b);
-  return b == kNever ? a : a + std::log1p(std::exp(b - a));
 }
 
 // One sample: its labels, its logits, and the states blank, label 0, blank, label 1, ..., blank.
@@ -58,7 +49,7 @@ struct Sample {
   // Log probability of every state after step t, from that after step t - 1. `to` may be `from`.
   void forward(int64_t t, double norm, const double* from, double* to) const noexcept {
     for (int64_t s = states(); s-- > 0;) {
-      double p = t > 0 ? from[s] : s < 2 ? log_add(0, kPrice) : kPrice;
+      double p = t > 0 ? from[s] : s < 2 ? log_add(0.0, kPrice) : kPrice;
       if (s > 0) p = log_add(p, t > 0 ? from[s - 1] : kPrice);
       if (skips(s)) p = log_add(p, t > 0 ? from[s - 2] : kPrice);
       to[s] = p + emit(t, s, norm);
@@ -97,9 +88,7 @@ void check_ctc(const Infer& c, int first) {
   for (int i : {first, first + 2, first + 3})
     check(c.shape(i)[0] == x.shape[0] || c.shape(i)[0] < 0 || x.shape[0] < 0, Code::Shape, "{}: expected one batch size, got {} and {}", c.op().name,
           x, c.x(i));
-  const int64_t classes = x.shape[2], blank = c.attr<CtcLoss>().mask_index;
-  check(classes < 0 || (blank >= -classes && blank < classes), Code::InvalidArgument, "{}: expected mask_index of {} classes, got {}", c.op().name,
-        classes, blank);
+  check_blank(c, c.attr<CtcLoss>().mask_index, x.shape[2]);
 }
 
 // f(sample, its number) for every sample; the first length or label that is wrong as a Status.

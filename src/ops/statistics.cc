@@ -17,7 +17,7 @@ void infer_real(Infer& c, int outputs) {
   for (int i = 0; i < outputs; ++i) c.output(infer_reduced(c), c.dtype(0));
 }
 
-constexpr std::string_view tables =
+constexpr std::string_view reduced_specimens =
     R"(f32[2,3] | f32[2,3] ; {"axis": [1]} | f32[2,3] ; {"axis": [0], "keepdims": true} | f32[3,4,5] ; {"axis": [0, 2]}
     | f32[2,3,4,5] ; {"axis": [1, 2]} | f32[2,3,4,5] ; {"axis": [0, 1, 2]} | f32[0,3] ; {"axis": [1]} | f32[1003] | f32[7,1003] ; {"axis": [1]} | f32[]
     | f64[3,4] ; {"axis": [1]})";
@@ -61,7 +61,7 @@ const Op moments_op = {
       Groups g = groups_of(p);
       return g.rows() || (g.columns() && g.count == 2) ? 0 : p.x(0).bytes();
     },
-    .specimens = tables,
+    .specimens = reduced_specimens,
 };
 
 // ------------------------------------------------------------------------------------------------------------------ logsumexp
@@ -88,7 +88,7 @@ const Op logsumexp_op = {
     .saves = saves_input(0) | saves_output(),
     .attrs = attrs_of<Reduction>,
     .scratch = [](const Prep& p) -> size_t { return groups_of(p).rows() ? 0 : p.x(0).bytes(); },
-    .specimens = tables,
+    .specimens = reduced_specimens,
 };
 
 // ------------------------------------------------------------------------------------------------------------ places of extremes
