@@ -1,8 +1,10 @@
 // Convolutions: checks, empty sizes, the cache, and which kernel.
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "kernels/prepared.h"
+#include "kernels/winograd.h"
 
 namespace tenure::kernels {
 namespace {
@@ -86,8 +88,9 @@ std::shared_ptr<const Conv> conv(const ConvDesc& desc, int threads) {
   const int team = std::max(1, threads);
   return prepared<Conv>(1, desc, team, [&]() -> std::shared_ptr<const Conv> {
     if (empty(desc)) return std::make_shared<EmptyConv>(desc.epilogue, desc.out_pixels(), desc.o);
-    if (auto fast = make_onednn_conv(desc, team)) return fast;
-    return make_direct_conv(desc, team);
+    auto plain = make_onednn_conv(desc, team);
+    if (!plain) plain = make_direct_conv(desc, team);
+    return winograd_fits(desc) ? make_winograd_conv(desc, team, std::move(plain)) : plain;
   });
 }
 

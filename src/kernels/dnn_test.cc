@@ -316,6 +316,24 @@ TEST(Convolution, FusesEveryActivation) {
   }
 }
 
+TEST(Convolution, OfWindowsOfThreeMatchesPlainLoopsInBandsAndPanelsOfEverySize) {
+  const ConvDesc square{.n = 1, .h = 30, .w = 30, .c = 32, .o = 32, .kh = 3, .kw = 3, .pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1};
+  ConvDesc odd = square, valid = square, wide = square, deep = square, one = square;
+  odd.n = 3, odd.h = 9, odd.w = 15, odd.o = 48;  // a last row and column of tiles cut off, a narrow last panel
+  valid.pad_top = valid.pad_left = valid.pad_bottom = valid.pad_right = 0, valid.h = 11;  // no padding
+  wide.h = 5, wide.w = 101, wide.pad_left = 2, wide.pad_right = 0;                        // rows of more tiles than a band wants
+  deep.h = deep.w = 7, deep.c = 256, deep.o = 192;                                        // one band, shared by its output channels
+  one.h = 3, one.w = 3, one.pad_top = one.pad_left = one.pad_bottom = one.pad_right = 0;  // one output
+  for (const int threads : {1, 2, 5})
+    for (const ConvDesc& d : {square, odd, valid, wide, deep, one}) {
+      SCOPED_TRACE(std::to_string(d.h) + "x" + std::to_string(d.w) + ", threads: " + std::to_string(threads));
+      EXPECT_NE(std::strstr(conv(d, threads)->implementation(), "winograd"), nullptr);
+      check_conv(d, {}, threads);
+      check_conv(d, {.act = Unary::relu, .bias = true, .sum = true}, threads);
+      if (d.c == 32) check_conv(d, {.act = Unary::relu6, .bias = true}, threads);  // deep sums are not small beside 6
+    }
+}
+
 TEST(Convolution, OfNothingWritesActOfBiasAndZeroGradients) {
   const ConvDesc d{.n = 0, .h = 5, .w = 5, .c = 3, .o = 4, .kh = 3, .kw = 3};
   ASSERT_TRUE(conv(d, 2)->run(nullptr, nullptr, nullptr, nullptr, nullptr));

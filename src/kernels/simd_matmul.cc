@@ -91,6 +91,8 @@ void Small(const SmallProduct& p, int64_t begin, int64_t end) {
   }
 }
 
+int64_t ProductColumns() { return 2 * static_cast<int64_t>(hn::Lanes(Df())); }
+
 template <int K>
 HWY_INLINE void VectorMatrixStrip(const float* v, int64_t step, const float* m, int64_t ldm, int64_t k, size_t last, float* y) {
   const Df d;
@@ -175,11 +177,13 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace tenure::kernels {
 HWY_EXPORT(Small);
+HWY_EXPORT(ProductColumns);
 HWY_EXPORT(VectorMatrix);
 HWY_EXPORT(MatrixVector);
 HWY_EXPORT(FinishRows);
 
 void small_product(const SmallProduct& p, int64_t begin, int64_t end) noexcept { HWY_DYNAMIC_DISPATCH(Small)(p, begin, end); }
+int64_t product_columns() noexcept { return HWY_DYNAMIC_DISPATCH(ProductColumns)(); }
 void vector_matrix(const float* v, int64_t step, const float* m, int64_t ldm, int64_t k, int64_t n, float* y) noexcept {
   HWY_DYNAMIC_DISPATCH(VectorMatrix)(v, step, m, ldm, k, n, y);
 }

@@ -19,6 +19,8 @@ struct SmallProduct {
   bool sum;     ///< adds what C holds
   float floor;  ///< 0 for relu, -infinity for none
 };
+/// Columns of B that a product takes in one go: B as panels of so many columns is read in the order in which it lies.
+int64_t product_columns() noexcept;
 /// Rows [begin, end) of the product.
 void small_product(const SmallProduct& p, int64_t begin, int64_t end) noexcept;
 
