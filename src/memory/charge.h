@@ -1,5 +1,5 @@
 // What an allocation and a release cost the ledger, inline: a thread at an account of its own, far from the next publication, without limits, adds
-// and stores and calls nothing. Only storage.cc includes this.
+// and stores and calls nothing. Where a plain charge is not to be had, charge_fully() and discharge_fully() do it. For storage.cc and counted.cc.
 #pragma once
 
 #include "memory/ledger_table.h"
@@ -7,51 +7,55 @@
 namespace tenure::memory {
 namespace detail {
 
-/// The table, if nothing but a thread's own plain counts is to be changed; null: the long way.
-inline Table* plain_table(const ThreadState& s, const BudgetNode* budget) noexcept {
-  Table* t = the_table.load(std::memory_order_acquire);
-  return t && s.token && !budget && !t->limit.load(std::memory_order_relaxed) ? t : nullptr;
-}
 inline void add_plain(std::atomic<int64_t>& n, int64_t d) noexcept { n.store(n.load(std::memory_order_relaxed) + d, std::memory_order_relaxed); }
-inline void set_deltas(ThreadState& s, int64_t live, int64_t capacity) noexcept {
-  std::atomic_ref(s.delta).store(live, std::memory_order_relaxed);
-  std::atomic_ref(s.capacity_delta).store(capacity, std::memory_order_relaxed);
+/// Adds to one of the thread's deltas, which other threads read.
+inline void add_delta(int64_t& delta, int64_t d) noexcept {
+  const std::atomic_ref n(delta);
+  n.store(n.load(std::memory_order_relaxed) + d, std::memory_order_relaxed);
 }
+/// Whether an account is this thread's own, with nothing but plain counts to be changed; its row.
+[[gnu::always_inline]] inline bool plain_row(AccountId account, Row*& row) noexcept {
+  const ThreadState& s = thread_state;
+  if (!s.rows || process_limit.load(std::memory_order_relaxed)) [[unlikely]]
+    return false;
+  row = s.rows + (account & kIndexMask);
+  return row->owner.load(std::memory_order_relaxed) == s.token;
+}
+inline int64_t delta_of(int64_t& delta) noexcept { return std::atomic_ref(delta).load(std::memory_order_relaxed); }
 
 }  // namespace detail
 
-/// Charges and records an allocation before it is made. Throws OutOfMemory when a budget would be exceeded; nothing is then charged.
-/// Returns the account that was charged: discharge() wants the same.
-[[gnu::always_inline]] inline AccountId charge(AccountId account, size_t bytes, size_t capacity, detail::BudgetNode* budget) {
+/// Whether a charge only adds and stores: commit_charge() does it, in the account's row.
+[[gnu::always_inline]] inline bool plain_charge(AccountId account, size_t bytes, size_t capacity, detail::Row*& row) noexcept {
   auto& s = detail::thread_state;
-  detail::Table* t = detail::plain_table(s, budget);
-  if (!t) [[unlikely]]
-    return detail::charge_fully(account, bytes, capacity, budget);
-  detail::Row* r = t->find(account);
-  int64_t live = s.delta + static_cast<int64_t>(bytes), taken = s.capacity_delta + static_cast<int64_t>(capacity);
-  if (!r || r->owner.load(std::memory_order_relaxed) != s.token || live >= detail::kBatch || taken >= detail::kBatch) [[unlikely]]
-    return detail::charge_fully(account, bytes, capacity, budget);
-  detail::add_plain(r->own.asked, static_cast<int64_t>(bytes));
-  detail::add_plain(r->own.allocations, 1);
-  r->raise_peak();
-  detail::set_deltas(s, live, taken);
-  return account;
+  if (s.budget || !detail::plain_row(account, row) || row->id.load(std::memory_order_relaxed) != account) [[unlikely]]
+    return false;
+  if (detail::delta_of(s.delta) + static_cast<int64_t>(bytes) >= detail::kBatch) [[unlikely]]
+    return false;
+  return detail::delta_of(s.capacity_delta) + static_cast<int64_t>(capacity) < detail::kBatch;
+}
+[[gnu::always_inline]] inline void commit_charge(detail::Row* row, size_t bytes, size_t capacity) noexcept {
+  detail::add_plain(row->own.asked, static_cast<int64_t>(bytes));
+  detail::add_plain(row->own.allocations, 1);
+  row->raise_peak();
+  detail::add_delta(detail::thread_state.delta, static_cast<int64_t>(bytes));
+  detail::add_delta(detail::thread_state.capacity_delta, static_cast<int64_t>(capacity));
 }
 
-/// Undoes charge() when the buffer is released.
-[[gnu::always_inline]] inline void discharge(AccountId account, size_t bytes, size_t capacity, detail::BudgetNode* budget) noexcept {
+/// The same for the release of fewer than kBatch bytes that no scope's budget was charged for.
+[[gnu::always_inline]] inline bool plain_discharge(AccountId account, size_t bytes, size_t capacity, detail::Row*& row) noexcept {
   auto& s = detail::thread_state;
-  detail::Table* t = detail::plain_table(s, budget);
-  if (!t) [[unlikely]]
-    return detail::discharge_fully(account, bytes, capacity, budget);
-  detail::Row& r = t->row(account);
-  int64_t live = s.delta - static_cast<int64_t>(bytes), taken = s.capacity_delta - static_cast<int64_t>(capacity);
-  if (r.owner.load(std::memory_order_relaxed) != s.token || live <= -detail::kBatch || taken <= -detail::kBatch ||
-      bytes >= static_cast<size_t>(detail::kBatch)) [[unlikely]]
-    return detail::discharge_fully(account, bytes, capacity, budget);
-  detail::add_plain(r.own.returned, static_cast<int64_t>(bytes));
-  detail::add_plain(r.own.released, 1);
-  detail::set_deltas(s, live, taken);
+  if (!detail::plain_row(account, row)) [[unlikely]]
+    return false;
+  if (detail::delta_of(s.delta) - static_cast<int64_t>(bytes) <= -detail::kBatch) [[unlikely]]
+    return false;
+  return detail::delta_of(s.capacity_delta) - static_cast<int64_t>(capacity) > -detail::kBatch;
+}
+[[gnu::always_inline]] inline void commit_discharge(detail::Row* row, size_t bytes, size_t capacity) noexcept {
+  detail::add_plain(row->own.returned, static_cast<int64_t>(bytes));
+  detail::add_plain(row->own.released, 1);
+  detail::add_delta(detail::thread_state.delta, -static_cast<int64_t>(bytes));
+  detail::add_delta(detail::thread_state.capacity_delta, -static_cast<int64_t>(capacity));
 }
 
 }  // namespace tenure::memory

@@ -16,6 +16,7 @@
 #include "memory/living.h"
 #include "memory/slab.h"
 #include "memory/storage.h"
+#include "memory/storage_end.h"
 #include "memory/walk.h"
 
 namespace tenure::memory {
@@ -45,10 +46,14 @@ KindTotals& kind_totals() {
 
 // ---- destruction, and walks that hold it up ----
 
+enum DrainState : uint8_t {
+  kUnknown,    // to walks: the thread is not registered
+  kIdle,       // nothing is being destroyed
+  kDestroying  // inside a destructor, or about to be
+};
 // A thread's part in destruction. `queue` links dead objects through birth_, so it costs no memory.
 struct Drain {
-  std::atomic<bool> active;  // inside a destructor, or about to be
-  bool registered;
+  std::atomic<DrainState> state;
   Counted* queue;
 };
 TENURE_HOT_TLS thread_local constinit Drain drain{};
@@ -61,14 +66,17 @@ struct Walks {
   std::mutex waiting_mutex;
   std::vector<Counted*> waiting;  // died during the walk
 };
-// Becomes false under waiting_mutex only, so that nothing is put there after the walk's end has looked.
-constinit std::atomic<bool> walking{false};
-// False: the system has no membarrier, and each destruction pays a fence of its own.
-constinit std::atomic<bool> cheap_fence{false};
+// Why a destruction has more to do than to destroy. One word, so that the many look once.
+enum Hold : uint8_t {
+  kWalking = 1,     // a walk is under way. Ends under waiting_mutex only, so that nothing is put there after the walk's end has looked
+  kCostlyFence = 2  // the system has no membarrier, and each destruction pays a fence of its own
+};
+constinit std::atomic<uint8_t> hold{kCostlyFence};
+bool walking() noexcept { return hold.load(std::memory_order_acquire) & kWalking; }
 
 Walks& walks() {
   static auto* w = [] {
-    cheap_fence = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+    if (syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0) hold.fetch_and(static_cast<uint8_t>(~kCostlyFence));
     return new Walks;
   }();
   return *w;
@@ -81,7 +89,7 @@ void register_drain() noexcept {
       auto* d = static_cast<Drain*>(p);
       std::lock_guard lock(walks().threads_mutex);
       walks().threads.erase(d);
-      d->registered = false;
+      d->state.store(kUnknown, std::memory_order_relaxed);
     });
     return k;
   }();
@@ -89,29 +97,29 @@ void register_drain() noexcept {
     std::lock_guard lock(walks().threads_mutex);
     walks().threads.insert(&drain);
   }
-  drain.registered = true;
+  drain.state.store(kIdle, std::memory_order_relaxed);
   pthread_setspecific(key, &drain);
 }
 
-// Between drain.active = true and a look at `walking`: with the walk's own barrier, at least one of the two sides sees the other.
+// Between kDestroying and a look at walking(): with the walk's own barrier, at least one of the two sides sees the other.
 void fence() noexcept {
-  if (cheap_fence.load(std::memory_order_relaxed)) std::atomic_signal_fence(std::memory_order_seq_cst);
-  else std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (hold.load(std::memory_order_relaxed) & kCostlyFence) std::atomic_thread_fence(std::memory_order_seq_cst);
+  else std::atomic_signal_fence(std::memory_order_seq_cst);
 }
 
 // Whether a walk is under way; then `dead` waits for its end.
 bool waits_for_walk(Counted* dead) noexcept;
-bool waits(Counted* dead) noexcept { return walking.load(std::memory_order_acquire) && waits_for_walk(dead); }
+bool waits(Counted* dead) noexcept { return walking() && waits_for_walk(dead); }
 bool waits_for_walk(Counted* dead) noexcept {
   try {
     std::lock_guard lock(walks().waiting_mutex);
-    if (!walking.load(std::memory_order_relaxed)) return false;  // it ended meanwhile: nobody would come for `dead`
+    if (!walking()) return false;  // it ended meanwhile: nobody would come for `dead`
     walks().waiting.push_back(dead);
     return true;
   } catch (const std::bad_alloc&) {
-    drain.active.store(false, std::memory_order_release);  // no room to wait in: this thread waits itself
+    drain.state.store(kIdle, std::memory_order_release);  // no room to wait in: this thread waits itself
     std::lock_guard until_the_end(walks().mutex);
-    drain.active.store(true, std::memory_order_relaxed);
+    drain.state.store(kDestroying, std::memory_order_relaxed);
     fence();
     return waits(dead);
   }
@@ -119,7 +127,7 @@ bool waits_for_walk(Counted* dead) noexcept {
 
 }  // namespace
 
-thread_local constinit detail::KindCounts detail::kind_counts{};
+TENURE_HOT_TLS thread_local constinit detail::KindCounts detail::kind_counts{};
 
 void detail::register_kind_counts() noexcept {
   static pthread_key_t key = [] {
@@ -131,6 +139,7 @@ void detail::register_kind_counts() noexcept {
       t.threads.erase(c);
       for (size_t i = 0; i < kinds; ++i) t.ended[i] += c->n[i].exchange(0, std::memory_order_relaxed);
       c->registered = false;
+      thread_state.rows = nullptr;  // no plain charges any more: they count here
     });
     return k;
   }();
@@ -172,37 +181,63 @@ void Counted::delete_large(void* p) noexcept {
   std::free(p);
 }
 
+// The end of an object whose thread is in kDestroying. A recording has heard of it if it is a buffer.
+[[gnu::always_inline]] inline void Counted::end(Counted* dead) noexcept {
+  if (dead->kind_ == Kind::storage && hold.load(std::memory_order_acquire) == 0 && Storage::end_plainly(static_cast<Storage*>(dead))) return;
+  if (!waits(dead)) delete dead;
+}
+
 void Counted::dispose(Counted* dead) noexcept {
-  if (drain.active.load(std::memory_order_relaxed)) {
-    // birth_ is free to carry the link: nobody can look the object up any more. The recorder is told before.
-    if (dead->kind_ == Kind::storage) static_cast<Storage*>(dead)->leave();
+  if (dead->kind_ != Kind::storage || drain.state.load(std::memory_order_relaxed) != kIdle) return dispose_fully(dead);
+  if (detail::recording_on.load(std::memory_order_relaxed)) [[unlikely]]
+    return dispose_recorded(dead);
+  dispose_buffer(dead);
+}
+// A buffer owns no object: nothing joins the queue while it ends.
+[[gnu::always_inline]] inline void Counted::dispose_buffer(Counted* dead) noexcept {
+  drain.state.store(kDestroying, std::memory_order_relaxed);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  const bool ended = hold.load(std::memory_order_acquire) == 0 && Storage::end_plainly(static_cast<Storage*>(dead));
+  drain.state.store(kIdle, std::memory_order_release);
+  if (!ended) [[unlikely]]
+    dispose_fully(dead);
+}
+[[gnu::noinline]] void Counted::dispose_recorded(Counted* dead) noexcept {
+  static_cast<Storage*>(dead)->leave();
+  dispose_buffer(dead);
+}
+
+void Counted::dispose_fully(Counted* dead) noexcept {
+  if (dead->kind_ == Kind::storage) static_cast<Storage*>(dead)->leave();
+  if (drain.state.load(std::memory_order_relaxed) == kDestroying) {
+    // birth_ is free to carry the link: nobody can look the object up any more.
     dead->birth_ = reinterpret_cast<uint64_t>(drain.queue);
     drain.queue = dead;
     return;
   }
-  if (!drain.registered) [[unlikely]]
+  if (drain.state.load(std::memory_order_relaxed) == kUnknown) [[unlikely]]
     register_drain();
-  drain.active.store(true, std::memory_order_relaxed);
+  drain.state.store(kDestroying, std::memory_order_relaxed);
   fence();
-  if (!waits(dead)) delete dead;
+  end(dead);
   while (drain.queue) {
     Counted* next = drain.queue;
     drain.queue = reinterpret_cast<Counted*>(next->birth_);
-    if (!waits(next)) delete next;
+    end(next);
   }
-  drain.active.store(false, std::memory_order_release);
+  drain.state.store(kIdle, std::memory_order_release);
 }
 
 Walk::Walk() noexcept {
   Walks& w = walks();
   w.mutex.lock();
   if (w.depth++ > 0) return;
-  walking.store(true, std::memory_order_seq_cst);
-  if (cheap_fence) syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+  hold.fetch_or(kWalking, std::memory_order_seq_cst);
+  if (!(hold.load() & kCostlyFence)) syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
   std::atomic_thread_fence(std::memory_order_seq_cst);
   std::lock_guard lock(w.threads_mutex);
   for (Drain* d : w.threads)
-    while (d != &drain && d->active.load(std::memory_order_acquire)) std::this_thread::yield();
+    while (d != &drain && d->state.load(std::memory_order_acquire) == kDestroying) std::this_thread::yield();
 }
 
 Walk::~Walk() {
@@ -210,7 +245,7 @@ Walk::~Walk() {
   std::vector<Counted*> dead;
   if (--w.depth == 0) {
     std::lock_guard lock(w.waiting_mutex);
-    walking.store(false, std::memory_order_release);
+    hold.fetch_and(static_cast<uint8_t>(~kWalking), std::memory_order_release);
     dead.swap(w.waiting);
   }
   w.mutex.unlock();
@@ -231,7 +266,7 @@ void fork_counted(Fork when) noexcept {
   if (when != Fork::prepare) w.mutex.unlock();
   if (when != Fork::child) return;
   w.threads.clear();
-  if (drain.registered) w.threads.insert(&drain);
+  if (drain.state != kUnknown) w.threads.insert(&drain);
   for (KindCounts* c : t.threads)
     if (c != &kind_counts)
       for (size_t i = 0; i < kinds; ++i) t.ended[i] += c->n[i].load(std::memory_order_relaxed);

@@ -15,6 +15,7 @@
 namespace tenure::memory {
 
 class Counted;
+class Storage;
 
 namespace detail {
 /// Live objects by kind: each thread adds to its own, the sum has meaning. Trivially destructible, folded when the thread ends.
@@ -24,11 +25,15 @@ struct KindCounts {
 };
 TENURE_HOT_TLS extern thread_local constinit KindCounts kind_counts;
 void register_kind_counts() noexcept;
+/// Of a thread that is registered.
+inline void count_kind_here(Kind kind, int64_t d) noexcept {
+  auto& n = kind_counts.n[static_cast<size_t>(kind)];
+  n.store(n.load(std::memory_order_relaxed) + d, std::memory_order_relaxed);
+}
 inline void count_kind(Kind kind, int64_t d) noexcept {
   if (!kind_counts.registered) [[unlikely]]
     register_kind_counts();
-  auto& n = kind_counts.n[static_cast<size_t>(kind)];
-  n.store(n.load(std::memory_order_relaxed) + d, std::memory_order_relaxed);
+  count_kind_here(kind, d);
 }
 }  // namespace detail
 
@@ -94,9 +99,19 @@ class Counted {
     word().store(0, std::memory_order_relaxed);
     detail::count_kind(kind, 1);
   }
+  /// For a maker that has looked after everything: the thread is registered, its next birth number is ready.
+  struct Plain {};
+  Counted(Kind kind, AccountId account, Plain) noexcept : birth_(detail::thread_state.birth++), account_(account), kind_(kind) {
+    word().store(0, std::memory_order_relaxed);
+    detail::count_kind_here(kind, 1);
+  }
   virtual ~Counted() { detail::count_kind(kind_, -1); }
 
  private:
+  static void dispose_fully(Counted* dead) noexcept;
+  static void dispose_buffer(Counted* dead) noexcept;
+  static void dispose_recorded(Counted* dead) noexcept;
+  static void end(Counted* dead) noexcept;
   static void dispose(Counted* dead) noexcept;
   static void* new_large(size_t bytes);
   static void delete_large(void* p) noexcept;
@@ -111,8 +126,9 @@ class Counted {
 
  protected:
   void set_account(AccountId a) noexcept { account_ = a; }
-  Category category_ = Category::temporary;  // here for the sake of packing; used by Storage
-  uint8_t flags_ = 0;
+  // Here for the sake of packing; used by Storage and by tensor bodies.
+  Category category_ = Category::temporary;
+  uint8_t flags_ = 0, class_ = 0;
 };
 
 /// A handle of `Unit`: Handle counts as a user's, Held as an owner's. Only library objects have Held members.

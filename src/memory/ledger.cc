@@ -1,10 +1,13 @@
 #include "memory/ledger.h"
 
 #include <pthread.h>
+#include <sys/mman.h>
 
 #include <algorithm>
+#include <new>
 
 #include "base/check.h"
+#include "memory/counted.h"
 #include "memory/fail_nth.h"
 #include "memory/fork.h"
 #include "memory/ledger_table.h"
@@ -44,27 +47,38 @@ namespace detail {
 namespace {
 constinit RecentAccounts nothing_recent{};  // of every thread until its first use; never written, its epoch is never the table's
 }
-thread_local constinit ThreadState thread_state{.recent = &nothing_recent};
+TENURE_HOT_TLS thread_local constinit ThreadState thread_state{.recent = &nothing_recent};
 std::atomic<uint64_t> table_epoch{1}, birth_floor{0};
 }  // namespace detail
 using namespace detail;
 
 namespace {
-Table* make_table() noexcept {
-  static Table* t = [] {
-    hook_fork();
-    return new Table;
-  }();
-  return t;
+struct Space {
+  Row* rows;
+  size_t room;
+};
+// As much address space as the system gives, up to kMostRows.
+Space reserve_rows() {
+  for (size_t room = kMostRows; room >= 1024; room /= 2) {
+    void* p = mmap(nullptr, room * sizeof(Row), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p != MAP_FAILED) return {static_cast<Row*>(p), room};
+  }
+  fail(Code::OutOfMemory, "memory: the system has no {} bytes for the table of accounts", 1024 * sizeof(Row));
 }
 }  // namespace
 
-constinit std::atomic<Table*> detail::the_table{nullptr};
+Table::Table(Row* r, size_t n) : rows(r), room(n) {
+  new (rows) Row;
+  row(0).id = 0;
+  row(0).owner = 1;  // the first thread that registers
+}
 
 Table& detail::table() noexcept {
-  Table* t = the_table.load(std::memory_order_acquire);
-  if (!t) [[unlikely]]
-    the_table.store(t = make_table(), std::memory_order_release);
+  static Table* const t = [] {
+    hook_fork();
+    const Space space = reserve_rows();
+    return new Table(space.rows, space.room);
+  }();
   return *t;
 }
 
@@ -93,6 +107,7 @@ void register_thread() {
       publish(*t);
       table().capacity.fetch_add(std::exchange(t->capacity_delta, 0), std::memory_order_relaxed);
       t->token = 0;
+      t->rows = nullptr;
       if (t->recent != &detail::nothing_recent) delete std::exchange(t->recent, &detail::nothing_recent);
       std::lock_guard lock(registered().mutex);
       std::erase(registered().threads, t);
@@ -100,11 +115,13 @@ void register_thread() {
     });
     return k;
   }();
+  if (!kind_counts.registered) register_kind_counts();
   {
     std::lock_guard lock(registered().mutex);
     registered().threads.push_back(&thread_state);
     registered().count = static_cast<int64_t>(registered().threads.size());
     thread_state.token = registered().next_token++;
+    thread_state.rows = table().rows;
   }
   pthread_setspecific(key, &thread_state);
 }
@@ -268,9 +285,9 @@ AccountId detail::child_slow(AccountId parent, NameId name) {
   if (!t.free.empty()) {
     index = t.free.back();
   } else {
-    if (t.next == kChunk * kChunks - 1) return known = parent;  // full: count under the parent rather than fail an allocation
+    if (t.next == t.room) return known = parent;  // full: count under the parent rather than fail an allocation
     index = static_cast<AccountId>(t.next);
-    if (index % kChunk == 0 && !t.chunks[index / kChunk].load()) t.chunks[index / kChunk].store(new Row[kChunk], std::memory_order_release);
+    new (&t.row(index)) Row;
   }
   Row& r = t.row(index);
   AccountId id = index | ((r.generation + 1) << kIndexBits);
@@ -365,10 +382,10 @@ constexpr int64_t kFailing = INT64_MAX / 4;  // the limit while an allocation is
 std::atomic<int64_t> detail::fail_countdown{0};
 void testing::fail_nth(int64_t n) noexcept {
   fail_countdown = n;
-  table().limit = kFailing;
+  process_limit = kFailing;
 }
 bool testing::failed_and_reset() noexcept {
-  table().limit = 0;
+  process_limit = 0;
   return fail_countdown.exchange(0) <= 0;
 }
 
@@ -385,7 +402,7 @@ AccountId detail::charge_fully(AccountId account, size_t bytes, size_t capacity,
       if (reclaim(static_cast<size_t>(in_use + cap - b->limit))) return charge_fully(account, bytes, capacity, budget);
       refuse(capacity, b->limit, in_use, "this scope");
     }
-  int64_t limit = t.limit.load(std::memory_order_relaxed);
+  int64_t limit = process_limit.load(std::memory_order_relaxed);
   if (limit) [[unlikely]] {
     if (!charge_process(t, cap, limit, in_use)) {
       undo(nullptr);
@@ -414,7 +431,7 @@ void detail::discharge_fully(AccountId account, size_t bytes, size_t capacity, B
     register_thread();
   drop_live(static_cast<int64_t>(bytes));
   t.row(account).add(0, static_cast<int64_t>(bytes), 0, 1);
-  if (t.limit.load(std::memory_order_relaxed)) t.capacity.fetch_sub(static_cast<int64_t>(capacity), std::memory_order_relaxed);
+  if (process_limit.load(std::memory_order_relaxed)) t.capacity.fetch_sub(static_cast<int64_t>(capacity), std::memory_order_relaxed);
   else batch_capacity(-static_cast<int64_t>(capacity));
   for (BudgetNode* b = budget; b; b = b->parent) b->used.fetch_sub(static_cast<int64_t>(capacity), std::memory_order_relaxed);
   if (budget) budget->release();
@@ -435,10 +452,10 @@ AccountId recharge(AccountId from, AccountId to, size_t bytes) noexcept {
 }
 
 void set_budget(size_t bytes) {
-  table().limit.store(static_cast<int64_t>(bytes), std::memory_order_relaxed);
+  process_limit.store(static_cast<int64_t>(bytes), std::memory_order_relaxed);
   record_rare(NoteKind::limit, 0, static_cast<int64_t>(bytes), table().capacity.load() + unpublished_capacity(), [] { return "the process"; });
 }
-size_t budget() { return static_cast<size_t>(table().limit.load(std::memory_order_relaxed)); }
+size_t budget() { return static_cast<size_t>(process_limit.load(std::memory_order_relaxed)); }
 
 }  // namespace memory
 }  // namespace tenure

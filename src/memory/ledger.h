@@ -11,9 +11,7 @@
 
 #include <tenure/memory.h>
 
-// Small thread-local records of the hottest paths: read without a call also from the shared library. What carries it is some 300 bytes
-// together, well within what the loader keeps for libraries that are opened late.
-#define TENURE_HOT_TLS [[gnu::tls_model("initial-exec")]]
+#include "memory/hot.h"
 
 namespace tenure::memory {
 
@@ -69,6 +67,8 @@ struct RecentAccounts {
   } by_literal[64];
 };
 
+struct Row;  // of the table of accounts: ledger_table.h
+
 /// What the ledger knows of the running thread. Trivially destructible and small: it lies in the static block of the thread.
 struct ThreadState {
   AccountId account;
@@ -77,6 +77,7 @@ struct ThreadState {
   int64_t delta;           // live bytes not yet in the process total
   int64_t capacity_delta;  // rounded bytes not yet in the process total
   uint64_t birth, birth_end;
+  Row* rows;       // of the table of accounts; null: not registered, here or among the counts of kinds
   uint32_t token;  // never given to another thread; 0: not registered
   RecentAccounts* recent;
 };
@@ -163,6 +164,11 @@ class Adopt {
 /// "/fit/step/conv2d/conv".
 std::string path_of(AccountId account);
 
+/// Whether next_birth() calls nothing: the thread's next number.
+inline bool birth_is_ready() noexcept {
+  const auto& s = detail::thread_state;
+  return s.birth != s.birth_end && s.birth >= detail::birth_floor.load(std::memory_order_relaxed);
+}
 /// The next birth number of this thread; numbers grow over the process and are never used again.
 inline uint64_t next_birth() noexcept {
   auto& s = detail::thread_state;

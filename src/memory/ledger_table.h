@@ -60,11 +60,12 @@ struct Name {
   bool used = false;
 };
 
-inline constexpr size_t kChunk = 1024, kChunks = 1024;
+inline constexpr size_t kMostRows = size_t{1} << kIndexBits;
 
 struct Table {
   std::mutex mutex;
-  std::atomic<Row*> chunks[kChunks] = {};
+  Row* const rows;  // address space for all, made one by one: what is not reached takes no memory
+  size_t room;      // rows that the system gave address space for
   size_t next = 1;  // first index never used
   std::vector<AccountId> free;
   std::unordered_map<uint64_t, AccountId> children;
@@ -77,31 +78,24 @@ struct Table {
   // Process totals.
   std::atomic<int64_t> live{0}, peak{0}, capacity{0};
   std::atomic<uint64_t> next_birth{1};
-  std::atomic<int64_t> limit{0};
   std::vector<int64_t> peak_rows;  // live bytes by account at the last recorded peak
   std::atomic<int64_t> peak_recorded{0};
   // Deltas of threads that ended are folded into live by their key's destructor.
 
   // The row at an id's place, whoever has it now.
-  Row& row(AccountId id) noexcept { return chunks[(id & kIndexMask) / kChunk].load(std::memory_order_acquire)[(id & kIndexMask) % kChunk]; }
-  // The account's own row, or null if it was recycled (or never was).
+  Row& row(AccountId id) noexcept { return rows[id & kIndexMask]; }
+  // The account's own row, or null if it was recycled (or never was). A row that was not made yet reads as zeros: no account's.
   Row* find(AccountId id) noexcept {
-    Row* chunk = chunks[(id & kIndexMask) / kChunk].load(std::memory_order_acquire);
-    if (!chunk) return nullptr;
-    Row& r = chunk[(id & kIndexMask) % kChunk];
+    Row& r = row(id);
     return r.id.load(std::memory_order_relaxed) == id ? &r : nullptr;
   }
-  Table() {
-    chunks[0] = new Row[kChunk];
-    row(0).id = 0;
-    row(0).owner = 1;  // the first thread that registers
-  }
+  Table(Row* rows, size_t room);
 };
 
 /// Made at first use, never destroyed: tensors may die after main.
 Table& table() noexcept;
-/// Null before the first use.
-extern std::atomic<Table*> the_table;
+/// Of the process, 0 for none. Beside the table, for the fast path.
+inline constinit std::atomic<int64_t> process_limit{0};
 /// Bytes that a thread counts for itself before it adds them to the process' totals.
 inline constexpr int64_t kBatch = 64 << 10;
 

@@ -39,9 +39,13 @@ struct Central {
   std::byte* region = nullptr;
   size_t region_left = 0;
   std::atomic<size_t> page_bytes{0};
-  std::atomic<int64_t> live_bytes{0};
-  size_t trim_at = size_t{4} << 20;  // free bytes below which trimming is not tried
+  std::atomic<size_t> free_bytes{0};  // of free_count
+  size_t trim_at = size_t{4} << 20;   // free bytes below which trimming is not tried
 
+  void count_free(int cls, int64_t slots) noexcept {  // under the mutex
+    free_count[cls] += static_cast<size_t>(slots);
+    free_bytes.store(free_bytes.load(std::memory_order_relaxed) + static_cast<size_t>(slots) * slab_bytes(cls), std::memory_order_relaxed);
+  }
   Page* new_page(int cls) noexcept;
   void trim_locked(size_t* returned) noexcept;
 };
@@ -51,7 +55,9 @@ Central& central(Heap heap) noexcept {
   return both[static_cast<size_t>(heap)];
 }
 
-detail::SlabCache& cache() noexcept { return detail::slab_cache; }
+thread_local constinit detail::SlabCache own_cache{};
+detail::SlabCache& cache() noexcept { return own_cache; }
+constinit detail::SlabCache nothing_cached{};  // of threads until their first use
 
 constexpr uint32_t cache_limit(int cls) noexcept {
   size_t n = (size_t{256} << 10) / slab_bytes(cls);
@@ -68,21 +74,14 @@ void give_back(Heap heap, int cls, uint32_t keep) noexcept {
     --cache().classes[h][cls].count;
     s->next = c.free[cls];
     c.free[cls] = s;
-    ++c.free_count[cls];
+    c.count_free(cls, 1);
   }
-}
-
-void flush_live(Heap heap) noexcept {
-  int h = static_cast<int>(heap);
-  central(heap).live_bytes.fetch_add(cache().live_delta[h], std::memory_order_relaxed);
-  cache().live_delta[h] = 0;
 }
 
 void flush(void*) noexcept {
   for (Heap heap : {Heap::data, Heap::objects}) {
     for (int cls = 0; cls < kSlabClasses; ++cls)
       if (cache().classes[static_cast<int>(heap)][cls].count) give_back(heap, cls, 0);
-    flush_live(heap);
   }
   cache().dead = true;  // later frees of this dying thread go straight home
   for (auto& heap : cache().classes)
@@ -97,6 +96,7 @@ void register_thread() noexcept {
   }();
   pthread_setspecific(key, &cache());
   cache().registered = true;
+  detail::slab_cache = &cache();
   for (auto& heap : cache().classes)
     for (int cls = 0; cls < kSlabClasses; ++cls) heap[cls].limit = cache_limit(cls);
 }
@@ -143,7 +143,7 @@ Page* Central::new_page(int cls) noexcept {
     s->next = free[cls];
     free[cls] = s;
   }
-  free_count[cls] += page->slots;
+  count_free(cls, page->slots);
   return page;
 }
 
@@ -160,7 +160,7 @@ void Central::trim_locked(size_t* returned) noexcept {
       Page* p = page_of(*link, page_bytes_of(cls));
       if (p->free_count == p->slots) {
         *link = (*link)->next;
-        --free_count[cls];
+        count_free(cls, -1);
       } else {
         link = &(*link)->next;
       }
@@ -182,11 +182,13 @@ void Central::trim_locked(size_t* returned) noexcept {
 }  // namespace
 
 namespace {
-size_t free_of(const Central& c) noexcept {
-  auto live = static_cast<size_t>(std::max<int64_t>(0, c.live_bytes.load(std::memory_order_relaxed)));
-  size_t pages = c.page_bytes.load(std::memory_order_relaxed);
-  return pages > live ? pages - live : 0;
+// Free slots in this thread's cache, in bytes.
+size_t cached_bytes(Heap heap) noexcept {
+  size_t sum = 0;
+  for (int cls = 0; cls < kSlabClasses; ++cls) sum += cache().classes[static_cast<int>(heap)][cls].count * slab_bytes(cls);
+  return sum;
 }
+size_t free_of(const Central& c) noexcept { return c.free_bytes.load(std::memory_order_relaxed); }
 
 void trim_if_much(Heap heap) noexcept {
   Central &data = central(Heap::data), &objects = central(Heap::objects), &c = central(heap);
@@ -201,7 +203,7 @@ void trim_if_much(Heap heap) noexcept {
 }
 }  // namespace
 
-thread_local constinit detail::SlabCache detail::slab_cache{};
+TENURE_HOT_TLS thread_local constinit detail::SlabCache* detail::slab_cache = &nothing_cached;
 
 void* detail::slab_refill(Heap heap, int cls) noexcept {
   int h = static_cast<int>(heap);
@@ -215,7 +217,7 @@ void* detail::slab_refill(Heap heap, int cls) noexcept {
     for (; take && c.free[cls]; --take) {
       Slot* s = c.free[cls];
       c.free[cls] = s->next;
-      --c.free_count[cls];
+      c.count_free(cls, -1);
       s->next = mine.head;
       mine.head = s;
       ++mine.count;
@@ -224,18 +226,14 @@ void* detail::slab_refill(Heap heap, int cls) noexcept {
   Slot* s = mine.head;
   mine.head = s->next;
   --mine.count;
-  cache().live_delta[h] += static_cast<int64_t>(slab_bytes(cls));
-  flush_live(heap);
   return s;
 }
 
-void detail::slab_overflow(Heap heap, int cls) noexcept {
-  if (!cache().registered) {
-    register_thread();
-    if (cache().classes[static_cast<int>(heap)][cls].count <= cache_limit(cls)) return;
-  }
+void detail::slab_overflow(Heap heap, int cls, void* block) noexcept {
+  if (!cache().registered) register_thread();
+  slab_put(heap, cls, block);
+  if (cache().classes[static_cast<int>(heap)][cls].count <= cache().classes[static_cast<int>(heap)][cls].limit) return;
   give_back(heap, cls, cache().dead ? 0 : cache_limit(cls) / 2);
-  flush_live(heap);
   if (!cache().dead) trim_if_much(heap);
 }
 
@@ -260,16 +258,13 @@ void for_each_object_slot(void* context, void (*visit)(void* context, void* slot
 
 SlabStats slab_stats(Heap heap) noexcept {
   Central& c = central(heap);
-  size_t pages = c.page_bytes.load(std::memory_order_relaxed);
-  int64_t live = c.live_bytes.load(std::memory_order_relaxed) + cache().live_delta[static_cast<int>(heap)];
-  size_t used = static_cast<size_t>(std::max<int64_t>(live, 0));
-  return {pages, pages > used ? pages - used : 0};
+  const size_t pages = c.page_bytes.load(std::memory_order_relaxed), free = free_of(c) + cached_bytes(heap);
+  return {pages, std::min(pages, free)};
 }
 
 size_t slab_trim(Heap heap) noexcept {
   for (int cls = 0; cls < kSlabClasses; ++cls)
     if (cache().classes[static_cast<int>(heap)][cls].count) give_back(heap, cls, 0);
-  flush_live(heap);
   Central& c = central(heap);
   std::lock_guard lock(c.mutex);
   size_t returned = 0;

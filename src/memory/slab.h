@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "memory/hot.h"
+
 namespace tenure::memory {
 
 inline constexpr size_t kSlabLimit = 64 << 10;  // largest slot
@@ -57,42 +59,53 @@ struct SlabCache {
     Slot* head;
     uint32_t count, limit;  // limit 0: not set up yet, or the thread is ending
   } classes[2][kSlabClasses];
-  int64_t live_delta[2];
   bool registered, dead;
 };
-extern thread_local constinit SlabCache slab_cache;
+/// The thread's own, once it has one: until then an empty one that is never written to. The cache itself is too large for the threads' static block.
+TENURE_HOT_TLS extern thread_local constinit SlabCache* slab_cache;
 void* slab_refill(Heap heap, int cls) noexcept;
-void slab_overflow(Heap heap, int cls) noexcept;
+void slab_overflow(Heap heap, int cls, void* block) noexcept;
 }  // namespace detail
 
-/// A block of the class; null when the system has no memory.
-inline void* slab_alloc(Heap heap, int cls) noexcept {
-  auto& cache = detail::slab_cache;
-  auto& c = cache.classes[static_cast<int>(heap)][cls];
+/// The block that slab_take() takes from the thread's cache; null where that is empty.
+inline detail::Slot* slab_peek(Heap heap, int cls) noexcept { return detail::slab_cache->classes[static_cast<int>(heap)][cls].head; }
+inline void* slab_take(Heap heap, int cls) noexcept {
+  auto& c = detail::slab_cache->classes[static_cast<int>(heap)][cls];
   detail::Slot* s = c.head;
-  if (!s) [[unlikely]]
-    return detail::slab_refill(heap, cls);
   c.head = s->next;
   --c.count;
-  cache.live_delta[static_cast<int>(heap)] += static_cast<int64_t>(slab_bytes(cls));
   return s;
 }
-inline void slab_free(Heap heap, int cls, void* block) noexcept {
-  auto& cache = detail::slab_cache;
-  auto& c = cache.classes[static_cast<int>(heap)][cls];
+/// Whether slab_free() would only put a block into the thread's cache.
+inline bool slab_has_room(Heap heap, int cls) noexcept {
+  const auto& c = detail::slab_cache->classes[static_cast<int>(heap)][cls];
+  return c.count < c.limit;
+}
+inline void slab_put(Heap heap, int cls, void* block) noexcept {
+  auto& c = detail::slab_cache->classes[static_cast<int>(heap)][cls];
   auto* s = static_cast<detail::Slot*>(block);
   s->word.store(0, std::memory_order_relaxed);
   s->next = c.head;
   c.head = s;
-  cache.live_delta[static_cast<int>(heap)] -= static_cast<int64_t>(slab_bytes(cls));
-  if (++c.count > c.limit) [[unlikely]]
-    detail::slab_overflow(heap, cls);
+  ++c.count;
+}
+/// A block of the class; null when the system has no memory.
+inline void* slab_alloc(Heap heap, int cls) noexcept {
+  if (!slab_peek(heap, cls)) [[unlikely]]
+    return detail::slab_refill(heap, cls);
+  return slab_take(heap, cls);
+}
+inline void slab_free(Heap heap, int cls, void* block) noexcept {
+  if (!slab_has_room(heap, cls)) [[unlikely]]
+    return detail::slab_overflow(heap, cls, block);
+  slab_put(heap, cls, block);
 }
 
 /// Visits every slot of every page of the objects heap, free or not. Slots may change while it runs.
 void for_each_object_slot(void* context, void (*visit)(void* context, void* slot));
 
-/// Bytes of pages that hold at least one live slot or a cached one | bytes of free slots in central lists and thread caches.
+/// Bytes of pages that hold at least one live slot or a cached one | bytes of free slots in the central lists and the calling thread's cache;
+/// those in other threads' caches count as taken.
 struct SlabStats {
   size_t page_bytes = 0, free_bytes = 0;
 };

@@ -42,17 +42,25 @@ class Storage final : public Counted {
     flags_ |= 2;
   }
 
+  /// Ends a buffer that nobody refers to where nothing unusual is to be done: no call, no wait. False: nothing was done, `delete` it.
+  static bool end_plainly(Storage* dead) noexcept;
+
   void trace(EdgeVisitor&) const override {}
   std::string describe() const override;
 
  private:
   Storage(void* data, size_t bytes, size_t capacity, AccountId account, Category category, detail::BudgetNode* budget) noexcept;
+  Storage(void* data, size_t bytes, int cls, AccountId account, Category category, Plain plain) noexcept;
+  static Storage* make_fully(size_t bytes, AccountId account, Category category);
+  static Storage* recorded(Storage* made) noexcept;
   ~Storage() override;
   void give_back() noexcept;  // somebody else's bytes
   void note(bool released) const noexcept {
     if (!borrowed()) record_buffer(released, category_, account(), birth(), bytes_);
   }
 
+  // class_: of a small block of the pool that no budget was charged for, or kNotPlain.
+  static constexpr uint8_t kNotPlain = 255;
   void* data_;
   size_t bytes_, capacity_;
   union {
