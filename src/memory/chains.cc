@@ -90,7 +90,7 @@ Chains::Chains(const ObjectGraph& g, bool retained) : g_(g) {
       if (retained) all.to.push_back(to);
     }
   if (!retained) return;
-  all.start = g.start;
+  all.start.assign(g.start.begin(), g.start.end());
   all.root.resize(n);
   for (uint32_t i = 0; i < n; ++i) all.root[i] = root(i);
   Dominators d = dominators(all);

@@ -88,7 +88,7 @@ class Chains {
   std::vector<Held> held(uint32_t target, size_t most) const;
   Why why(uint32_t target) const;
   size_t retained(uint32_t i) const { return retained_.empty() ? 0 : retained_[i]; }
-  const std::vector<uint32_t>& dominator() const noexcept { return dominator_; }
+  const Big<uint32_t>& dominator() const noexcept { return dominator_; }
   /// Whether every chain of `target` passes a bounded container that is not full yet; `what` is then told its name.
   bool filling(uint32_t target, std::string& what) const;
 
@@ -112,7 +112,7 @@ class Chains {
   const ObjectGraph& g_;
   std::vector<uint32_t> before_start_, before_edge_, from_;  // references that lead to i; where reference e comes from
   std::vector<size_t> most_seen_;                            // of a buffer: the most that one tensor sees
-  std::vector<uint32_t> dominator_;
+  Big<uint32_t> dominator_;
   std::vector<size_t> retained_;
 };
 

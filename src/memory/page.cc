@@ -206,7 +206,7 @@ class Labels final : public EdgeVisitor {
 
 json objects_of(const Retained& r, PageTexts& strings) {
   size_t n = r.objects.size();
-  std::vector<uint32_t> rank(n), by_size(r.order);
+  std::vector<uint32_t> rank(n), by_size(r.order.begin(), r.order.end());
   for (size_t i = 0; i < n; ++i) rank[r.order[i]] = static_cast<uint32_t>(i);
   std::stable_sort(by_size.begin(), by_size.end(), [&](uint32_t a, uint32_t b) { return r.retained[a] > r.retained[b]; });
   by_size.resize(std::min(n, kListedObjects));  // a parent retains no less than its children and stands before them: the list is closed upwards

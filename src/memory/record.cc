@@ -152,12 +152,12 @@ void detail::record_note(NoteKind kind, size_t bytes, int64_t limit, int64_t use
 
 std::mutex& detail::record_mutex() noexcept { return recorder().mutex; }
 
-std::vector<BufferStamp> live_buffers() {
+std::vector<BufferStamp> live_buffers(bool borrowed) {
   std::vector<BufferStamp> out;
   for_each_live([&](Counted& c) {
     if (c.kind() != Kind::storage) return;
     auto& s = static_cast<Storage&>(c);
-    if (!s.borrowed()) out.push_back({s.birth(), s.bytes(), s.account(), s.category()});
+    if (borrowed || !s.borrowed()) out.push_back({s.birth(), s.bytes(), s.account(), s.category()});
   });
   std::sort(out.begin(), out.end(), [](const BufferStamp& a, const BufferStamp& b) { return a.birth < b.birth; });
   return out;

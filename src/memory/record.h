@@ -66,7 +66,7 @@ struct Recording {
 };
 /// The last recording that ended, or null.
 std::shared_ptr<const Recording> last_recording();
-/// Buffers alive now, by birth; borrowed ones are not the ledger's.
-std::vector<BufferStamp> live_buffers();
+/// Buffers alive now, by birth; borrowed ones, which are not the ledger's, if asked for.
+std::vector<BufferStamp> live_buffers(bool borrowed = false);
 
 }  // namespace tenure::memory

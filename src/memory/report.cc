@@ -1,5 +1,6 @@
 // Questions to the ledger: now, snapshot, diff, peak, balance, audit. Nothing here is on a hot path.
 #include <algorithm>
+#include <unordered_map>
 #include <unordered_set>
 
 #include <nlohmann/json.hpp>
@@ -8,6 +9,7 @@
 #include "memory/objects.h"
 #include "memory/os.h"
 #include "memory/pool.h"
+#include "memory/record.h"
 #include "memory/slab.h"
 #include "memory/storage.h"
 
@@ -59,10 +61,19 @@ Snapshot snapshot() {
   s.sequence = birth_mark();
   s.counts = now(true);
   s.accounts = accounts();
-  for_each_live([&](Counted& c) {
-    if (c.kind() == Kind::storage) s.buffers.push_back(buffer_of(static_cast<Storage&>(c)));
-  });
-  std::sort(s.buffers.begin(), s.buffers.end(), [](const Buffer& a, const Buffer& b) { return a.id < b.id; });
+  const std::vector<BufferStamp> stamps = live_buffers(true);
+  std::unordered_map<AccountId, std::string> paths;
+  AccountId last = 0;
+  const std::string* path = &(paths[0] = path_of(0));
+  s.buffers.reserve(stamps.size());
+  for (const BufferStamp& b : stamps) {
+    if (b.account != last) {
+      auto [it, fresh] = paths.try_emplace(last = b.account);
+      if (fresh) it->second = path_of(b.account);
+      path = &it->second;
+    }
+    s.buffers.push_back({b.birth, b.bytes, *path, b.category});
+  }
   return s;
 }
 
