@@ -57,10 +57,10 @@ coverage: build/coverage/.configured ## Every test with gcov counters; per-file 
 	python3 tools/coverage.py build/coverage > build/coverage/coverage.txt
 	tail -n 1 build/coverage/coverage.txt
 
-bench: build/bench/.configured ## Benchmarks beside the peers (PEERS=0: Tenure alone)
+bench: build/release/.configured ## Benchmarks beside the peers (PEERS=0: Tenure alone)
 	$(if $(filter 0,$(PEERS)),,tools/setup bench)
-	$(call build,bench)
-	bench/run --build build/bench $(if $(filter 0,$(PEERS)),--no-peers)
+	$(call build,release,benchmarks)
+	bench/run --build build/release $(if $(filter 0,$(PEERS)),--no-peers)
 
 fuzz: build/.setup-tools build/fuzz/.configured ## Each fuzzer for SECONDS_EACH=60 seconds; a finding ends it and stays in build/fuzz
 	cmake -S . -B build/fuzz -DFUZZ_SECONDS=$(SECONDS_EACH) >/dev/null
@@ -113,7 +113,7 @@ build/%/.configured: build/.setup-core CMakePresets.json
 build/clang/.configured build/fuzz/.configured: build/.setup-tools
 
 clean: ## Remove every build; oneDNN and the Python environments stay
-	rm -rf $(addprefix build/,dev release bench asan tsan coverage clang no-onednn fuzz install consumer)
+	rm -rf $(addprefix build/,dev release asan tsan coverage clang no-onednn fuzz install consumer)
 
 distclean: ## Remove everything that make made
 	rm -rf build
