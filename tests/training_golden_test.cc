@@ -102,6 +102,33 @@ TEST(TrainingGolden, AccuracyChoosesAsKerasDoes) {
   });
 }
 
+TEST(TrainingGolden, MetricsCountAsKerasDoes) {
+  each_case("metric", [](const Case& c) {
+    const Json written{{"module", "keras.metrics"}, {"class_name", c.entry["class"]}, {"config", c.entry["config"]}};
+    const Metric metric = Metric::from_json(written.dump());
+    Tensor t = c["y_true"], p = c["y_pred"], w = c.has("sample_weight") ? c["sample_weight"] : Tensor(), want = c["result"];
+    const int64_t half = t.dim(0) / 2;
+    const Function traced([&](Tensor a, Tensor b) { return metric.update_state(a, b), Tensors{}; });
+    for (int round = 0; round < 2; ++round) {  // after a reset the same, and in a trace
+      for (auto [from, to] : {std::pair{int64_t{0}, half}, {half, t.dim(0)}}) {
+        const Tensor a = slice_axis(t, 0, from, to), b = slice_axis(p, 0, from, to);
+        if (round && !w.defined()) traced(a, b);
+        else metric.update_state(a, b, w.defined() ? slice_axis(w, 0, from, to) : Tensor());
+      }
+      ASSERT_EQ(metric.result().shape(), want.shape());
+      EXPECT_LE(difference(metric.result(), want), kTolerance);
+      EXPECT_NEAR(metric.value(), mean(want).item<double>(), kTolerance);
+      metric.reset_state();
+    }
+    EXPECT_EQ(metric.name(), c.entry["config"]["name"].get<std::string>());
+    const Metric again = Metric::from_json(metric.to_json());
+    EXPECT_EQ(again.to_json(), metric.to_json());
+  });
+  EXPECT_EQ(Metric("AUC").name(), "AUC");
+  EXPECT_EQ(Metric("AUC").to_json(), "\"AUC\"");
+  EXPECT_THROW(Metric("nothing"), Error);
+}
+
 MetricList metrics_of(const Json& compile, const char* key) {
   MetricList list;
   if (!compile.contains(key)) return list;

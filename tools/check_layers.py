@@ -23,7 +23,7 @@ PUBLIC = {header: folder for folder, headers in {
     "graph": "control function jacobian tape",
     "data": "arrays data",
     "nn": "adapt applications attention audio augmentation callbacks conv_lstm initializers layer layer_values layers layers_convolution "
-          "layers_normalization layers_pooling layers_regularization layers_shape loss_scale losses losses_more metrics model optimizers "
+          "layers_normalization layers_pooling layers_regularization layers_shape loss_scale losses losses_more metrics metrics_more model optimizers optimizers_more "
           "pipeline preprocessing recurrent reversible_embedding schedules text train wrappers",
     "io": "inspect saving",
     "cli": "gtest tenure",

@@ -25,6 +25,7 @@
 #include <tenure/losses_more.h>
 #include <tenure/memory.h>
 #include <tenure/metrics.h>
+#include <tenure/metrics_more.h>
 #include <tenure/model.h>
 #include <tenure/moment.h>
 #include <tenure/op.h>
@@ -38,6 +39,7 @@
 #include <tenure/ops_random.h>
 #include <tenure/ops_signal.h>
 #include <tenure/optimizers.h>
+#include <tenure/optimizers_more.h>
 #include <tenure/pipeline.h>
 #include <tenure/preprocessing.h>
 #include <tenure/recurrent.h>

@@ -71,6 +71,8 @@ void ConfigReader::field(const char* n, std::vector<int64_t>& v) {
 
 void ConfigReader::field(const char* n, std::vector<double>& v) {
   if (const Json* j = get(n)) {
+    if (j->is_object() && j->value("class_name", Json()) == "__tensor__" && j->contains("config") && (*j)["config"].contains("value"))
+      j = &(*j)["config"]["value"];  // as Keras writes an array
     if (!j->is_array() && !j->is_number()) wrong(n, "a number or a list of numbers");
     v.clear();
     if (!j->is_array()) return v.push_back(j->get<double>());

@@ -2,49 +2,101 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <tenure/metrics.h>
+#include <tenure/ops.h>
 
 #include "core/variable_body.h"
 #include "nn/config.h"
 
 namespace tenure {
 
-class MetricBody final : public memory::Counted {
+class MetricBody : public memory::Counted {
  public:
-  enum class Kind : uint8_t { mean, sum, function, accuracy };
-  /// `json`: how it is written; a string for what was given by name.
-  MetricBody(Kind kind, std::string name, Metric::Function f, nn::Json json);
-
-  void update(Tensor a, Tensor b, Tensor weight);
-  Tensor result() const;
-  double value() const;
+  /// (values, weight) or (y_true, y_pred, weight).
+  virtual void update(Tensor a, Tensor b, Tensor weight) = 0;
+  virtual Tensor result() const = 0;
+  /// The result as a number; the mean of several.
+  virtual double value() const;
   void reset();
   const std::string& name() const noexcept { return name_; }
   Variables variables() const;
+  /// How it is written; a string for what was given by name.
   const nn::Json& json() const noexcept { return json_; }
-  /// A metric of this kind with state of its own.
-  MetricBody* fresh() const;
-  /// Chooses for "accuracy" by shapes; once.
-  void choose(const Shape& y_true, const Shape& y_pred);
-  /// What "accuracy" became.
-  const char* chosen() const noexcept { return chosen_; }
+  void write_as(nn::Json json) { json_ = std::move(json); }
 
   void trace(memory::EdgeVisitor& v) const override;
   std::string describe() const override { return "Metric " + name_; }
 
- private:
+ protected:
+  MetricBody(std::string name, nn::Json json);
   ~MetricBody() override = default;
-  void add(Tensor values, Tensor weight);
+  /// Zeros that updates add to. `label` is a literal.
+  void add_state(const char* label, const Shape& shape, DType dtype = float32);
+  size_t states() const noexcept { return states_.size(); }
+  Variable state(size_t i) const { return Variable(states_[i].second.get()); }
+  Tensor now(size_t i) const { return state(i).value(); }
+  void grow(size_t i, Tensor by) const { state(i).assign(add(now(i), std::move(by))); }
 
-  Kind kind_;
+ private:
   std::string name_;
-  Metric::Function f_;
-  const char* chosen_ = nullptr;
   nn::Json json_;
-  memory::HeldOf<VariableBody> total_, count_;
+  std::vector<std::pair<const char*, memory::HeldOf<VariableBody>>> states_;
 };
+
+namespace metrics {
+
+/// The metric of an aggregate C with `fields` beside it: {"name", "dtype"} and those.
+template <class C>
+class MetricOf : public MetricBody {
+ public:
+  explicit MetricOf(C c, const char* class_name, const char* dtype = "float32")
+      : MetricBody(c.name, nn::envelope("keras.metrics", class_name, config_of(c, dtype))), config(std::move(c)) {}
+
+ protected:
+  C config;
+
+ private:
+  static nn::Json config_of(C& c, const char* dtype) {
+    nn::ConfigWriter w;
+    w.out = nn::Json{{"name", c.name}, {"dtype", dtype}};
+    fields(w, c);
+    return std::move(w.out);
+  }
+};
+
+/// One of configuration `config`, by its aggregate.
+template <class C>
+Metric make(const char* class_name, const nn::Json& config) {
+  C c{};
+  nn::ConfigReader r(config, class_name);
+  fields(r, c);
+  r("name", c.name);
+  r.ignore({"dtype"});
+  r.finish();
+  return c;
+}
+struct Class {
+  const char* name;
+  Metric (*make)(const char* class_name, const nn::Json& config);
+};
+/// Those of metrics_counting.cc and of metrics_more.cc.
+std::span<const Class> counting_classes();
+std::span<const Class> more_classes();
+
+inline constexpr double kTiny = 1e-7;  ///< Keras' epsilon
+inline Tensor as_float(Tensor x) { return x.dtype() == float32 ? x : cast(std::move(x), float32); }
+inline Tensor numbers(const std::vector<double>& v) { return Tensor::from(std::vector<float>(v.begin(), v.end()), {static_cast<int64_t>(v.size())}); }
+
+inline Metric handle(MetricBody* b) {
+  memory::HeldOf<MetricBody> held(b);
+  return Metric(b);
+}
+
+}  // namespace metrics
 
 }  // namespace tenure

@@ -1,4 +1,6 @@
 // Metrics: functions that are averaged, and their counted bodies.
+#include <cmath>
+
 #include <tenure/layer.h>
 #include <tenure/losses.h>
 #include <tenure/losses_more.h>
@@ -50,13 +52,22 @@ Tensor each(Tensor t, Tensor p) {
 }
 Tensor cosine(Tensor t, Tensor p) { return negative(each<losses::CosineSimilarity>(std::move(t), std::move(p))); }
 
+Tensor squared_error(Tensor t, Tensor p) {
+  if (!is_float(p.dtype())) p = cast(std::move(p), float32);
+  auto [a, b] = nn::same_rank(std::move(t), std::move(p));
+  Tensor truth = cast(std::move(a), b.dtype());
+  return square(subtract(std::move(b), std::move(truth)));
+}
+
+// `root`: of the mean of a function.
+enum class MetricKind : uint8_t { mean, sum, function, accuracy, root };
+
 struct Class {
   const char* name;
   const char* alias;
-  MetricBody::Kind kind;
+  MetricKind kind;
   Tensor (*f)(Tensor, Tensor);
 };
-using MetricKind = MetricBody::Kind;
 constexpr Class classes[] = {
     {"Accuracy", "acc", MetricKind::accuracy, nullptr},
     {"BinaryAccuracy", nullptr, MetricKind::function, binary_half},
@@ -76,60 +87,73 @@ constexpr Class classes[] = {
     {"CategoricalHinge", nullptr, MetricKind::function, each<losses::CategoricalHinge>},
     {"KLDivergence", "kld", MetricKind::function, each<losses::KLDivergence>},
     {"Poisson", nullptr, MetricKind::function, each<losses::Poisson>},
+    {"RootMeanSquaredError", nullptr, MetricKind::root, squared_error},
     {"Mean", nullptr, MetricKind::mean, nullptr},
     {"Sum", nullptr, MetricKind::sum, nullptr},
 };
 
-const Class& class_named(const std::string& name) {
+bool is_named(const char* class_name, const std::string& name) { return name == class_name || name == nn::snake_case(class_name); }
+const Class* class_named(const std::string& name) {
+  for (const Class& c : classes)
+    if (is_named(c.name, name) || (c.alias && nn::snake_case(name) == c.alias)) return &c;
+  return nullptr;
+}
+// One that keeps more than a mean, or null.
+const metrics::Class* kept_class(const std::string& name, bool snake) {
+  for (auto classes : {metrics::counting_classes(), metrics::more_classes()})
+    for (const metrics::Class& c : classes)
+      if (name == c.name || (snake && is_named(c.name, name))) return &c;
+  return nullptr;
+}
+[[noreturn]] void unknown(const std::string& name) {
   std::string known;
-  for (const Class& c : classes) {
-    if (name == c.name || name == nn::snake_case(c.name) || (c.alias && nn::snake_case(name) == c.alias)) return c;
-    known += (known.empty() ? "" : ", ") + nn::snake_case(c.name);
-  }
-  fail(Code::NotFound, "metric: there is no '{}'; there are: {}", name, known);
+  for (const Class& c : classes) known += nn::snake_case(c.name) + ", ";
+  for (auto more : {metrics::counting_classes(), metrics::more_classes()})
+    for (const metrics::Class& c : more) known += nn::snake_case(c.name) + ", ";
+  fail(Code::NotFound, "metric: there is no '{}'; there are: {}", name, known.substr(0, known.size() - 2));
 }
 
-Metric handle(MetricBody* b) {
-  HeldOf<MetricBody> held(b);
-  return Metric(b);
-}
+// Running sums of values and of their weights.
+class MeanBody final : public MetricBody {
+ public:
+  MeanBody(MetricKind kind, std::string name, Metric::Function f, Json json)
+      : MetricBody(std::move(name), std::move(json)), kind_(kind), f_(std::move(f)) {
+    add_state("total", {});
+    if (kind_ != MetricKind::sum) add_state("count", {});
+  }
+  void update(Tensor a, Tensor b, Tensor weight) override;
+  Tensor result() const override;
+  double value() const override;
+
+ private:
+  // For "accuracy", by shapes; once.
+  void choose(const Shape& t, const Shape& p);
+  void add(Tensor values, Tensor weight);
+
+  MetricKind kind_;
+  Metric::Function f_;
+};
+
+using metrics::handle;
 
 Metric of(MetricKind kind, const char* class_name, const std::string& name, Metric::Function f, Json extra = Json::object()) {
   Json config{{"name", name}, {"dtype", "float32"}};
   config.update(extra);
-  return handle(new MetricBody(kind, name, std::move(f), nn::envelope("keras.metrics", class_name, std::move(config))));
+  return handle(new MeanBody(kind, name, std::move(f), nn::envelope("keras.metrics", class_name, std::move(config))));
 }
 
-Variable scalar(const std::string& name) {
-  Eagerly eagerly;
-  Variable v(zeros({}), VariableOptions{name, false});
-  return v;
+void MeanBody::choose(const Shape& t, const Shape& p) {
+  if (kind_ != MetricKind::accuracy || f_) return;
+  check(p.rank() >= 1, Code::Shape, "metric {}: expected predictions of rank 1 or more, got {}", name(), p);
+  if (p.back() == 1) f_ = binary_half;
+  else if (t.rank() == p.rank() && t.rank() > 0 && t.back() == p.back()) f_ = categorical_matches;
+  else f_ = sparse_matches;
 }
 
-}  // namespace
-
-// ---- MetricBody -----------------------------------------------------------------------------------------------------------------------
-
-MetricBody::MetricBody(Kind kind, std::string name, Metric::Function f, Json json)
-    : Counted(memory::Kind::metric), kind_(kind), name_(std::move(name)), f_(std::move(f)), json_(std::move(json)) {
-  total_ = HeldOf<VariableBody>(scalar(name_ + "/total").body());
-  if (kind_ != Kind::sum) count_ = HeldOf<VariableBody>(scalar(name_ + "/count").body());
-}
-
-MetricBody* MetricBody::fresh() const { return new MetricBody(kind_, name_, kind_ == Kind::accuracy ? nullptr : f_, json_); }
-
-void MetricBody::choose(const Shape& t, const Shape& p) {
-  if (kind_ != Kind::accuracy || f_) return;
-  check(p.rank() >= 1, Code::Shape, "metric {}: expected predictions of rank 1 or more, got {}", name_, p);
-  if (p.back() == 1) chosen_ = "binary_accuracy", f_ = binary_half;
-  else if (t.rank() == p.rank() && t.rank() > 0 && t.back() == p.back()) chosen_ = "categorical_accuracy", f_ = categorical_matches;
-  else chosen_ = "sparse_categorical_accuracy", f_ = sparse_matches;
-}
-
-void MetricBody::update(Tensor a, Tensor b, Tensor weight) {
+void MeanBody::update(Tensor a, Tensor b, Tensor weight) {
   memory::Enter at(std::string_view("metric"));
-  if (kind_ == Kind::mean || kind_ == Kind::sum) return add(std::move(a), std::move(b));
-  check(b.defined(), Code::InvalidArgument, "metric {}: expected targets and predictions", name_);
+  if (kind_ == MetricKind::mean || kind_ == MetricKind::sum) return add(std::move(a), std::move(b));
+  check(b.defined(), Code::InvalidArgument, "metric {}: expected targets and predictions", name());
   choose(a.shape(), b.shape());
   // What the predictions' mask leaves out does not count.
   if (Tensor mask = mask_of(b); mask.defined()) {
@@ -144,7 +168,7 @@ void MetricBody::update(Tensor a, Tensor b, Tensor weight) {
   add(f_(std::move(a), std::move(b)), std::move(weight));
 }
 
-void MetricBody::add(Tensor values, Tensor weight) {
+void MeanBody::add(Tensor values, Tensor weight) {
   if (values.dtype() != float32) values = cast(std::move(values), float32);
   Tensor count = static_cast<double>(values.size());
   if (weight.defined()) {
@@ -158,42 +182,57 @@ void MetricBody::add(Tensor values, Tensor weight) {
     values = multiply(std::move(v), w);
     count = sum(std::move(w));
   }
-  Variable total(total_.get());
-  total.assign_add(values.rank() == 0 ? std::move(values) : sum(std::move(values)));
-  if (count_) Variable(count_.get()).assign_add(std::move(count));
+  grow(0, values.rank() == 0 ? std::move(values) : sum(std::move(values)));
+  if (states() > 1) grow(1, std::move(count));
 }
 
-Tensor MetricBody::result() const {
-  Tensor total = Variable(total_.get()).value();
-  if (!count_) return total;
-  Tensor count = Variable(count_.get()).value();
-  Tensor none = equal(count, 0.0);
-  return where(none, 0.0, divide(std::move(total), where(none, 1.0, count)));
+Tensor MeanBody::result() const {
+  Tensor total = now(0);
+  if (states() == 1) return total;
+  Tensor count = now(1), none = equal(count, 0.0);
+  Tensor mean = where(none, 0.0, divide(std::move(total), where(none, 1.0, count)));
+  return kind_ == MetricKind::root ? sqrt(std::move(mean)) : mean;
+}
+
+double MeanBody::value() const {
+  const auto number = [&](size_t i) { return state(i).body()->read().item<double>(); };
+  if (states() == 1) return number(0);
+  const double count = number(1);
+  // As a float32, which is what Keras' result is.
+  const float mean = count == 0 ? 0 : static_cast<float>(number(0)) / static_cast<float>(count);
+  return static_cast<double>(kind_ == MetricKind::root ? std::sqrt(mean) : mean);
+}
+
+}  // namespace
+
+// ---- MetricBody -----------------------------------------------------------------------------------------------------------------------
+
+MetricBody::MetricBody(std::string name, Json json) : Counted(memory::Kind::metric), name_(std::move(name)), json_(std::move(json)) {}
+
+void MetricBody::add_state(const char* label, const Shape& shape, DType dtype) {
+  Eagerly eagerly;
+  Variable v(zeros(shape, dtype), VariableOptions{name_ + "/" + label, false});
+  states_.emplace_back(label, HeldOf<VariableBody>(v.body()));
 }
 
 double MetricBody::value() const {
-  double total = total_->read().item<double>();
-  if (!count_) return total;
-  double count = count_->read().item<double>();
-  // As a float32, which is what Keras' result is.
-  return count == 0 ? 0 : static_cast<double>(static_cast<float>(total) / static_cast<float>(count));
+  Eagerly eagerly;
+  return mean(cast(result(), float32)).item<double>();
 }
 
 void MetricBody::reset() {
   Eagerly eagerly;
-  total_->write(zeros({}));
-  if (count_) count_->write(zeros({}));
+  for (const auto& [label, v] : states_) v->write(zeros(v->spec().shape, v->spec().dtype));
 }
 
 Variables MetricBody::variables() const {
-  Variables out{Variable(total_.get())};
-  if (count_) out.push_back(Variable(count_.get()));
+  Variables out;
+  for (size_t i = 0; i < states_.size(); ++i) out.push_back(state(i));
   return out;
 }
 
 void MetricBody::trace(memory::EdgeVisitor& v) const {
-  v.edge(total_.get(), "total");
-  v.edge(count_.get(), "count");
+  for (const auto& [label, state] : states_) v.edge(state.get(), label);
 }
 
 // ---- Metric -----------------------------------------------------------------------------------------------------------------------------
@@ -214,12 +253,18 @@ Metric::~Metric() {
 }
 
 Metric::Metric(std::string name) {
-  const Class& c = class_named(name);
   // A metric given by name keeps that name in logs ("mae").
-  *this = handle(new MetricBody(c.kind, name, c.f ? Function(c.f) : Function(), Json(name)));
+  if (const Class* c = class_named(name)) {
+    *this = handle(new MeanBody(c->kind, name, c->f ? Function(c->f) : Function(), Json(name)));
+    return;
+  }
+  const metrics::Class* c = kept_class(name, true);
+  if (!c) unknown(name);
+  *this = c->make(c->name, Json{{"name", name}});
+  body_->write_as(Json(name));
 }
 Metric::Metric(Function f, std::string name, int) {
-  *this = handle(new MetricBody(MetricKind::function, name, std::move(f), nn::envelope("builtins", "function", name)));
+  *this = handle(new MeanBody(MetricKind::function, name, std::move(f), nn::envelope("builtins", "function", name)));
 }
 
 void Metric::update_state(Tensor a, Tensor b, Tensor w) const { body_of(body_).update(std::move(a), std::move(b), std::move(w)); }
@@ -234,6 +279,7 @@ Metric Metric::from_json(const std::string& text) {
   nn::Named n = nn::named_from(nn::parse(text, "metric"), "a metric");
   if (n.plain) return Metric(n.class_name);
   check(n.class_name != "function", Code::NotFound, "metric: the function {} is not known here; compile the model with it", n.config.dump());
+  if (const metrics::Class* c = kept_class(n.class_name, false)) return c->make(c->name, n.config);
   nn::ConfigReader r(n.config, n.class_name);
   std::string name = nn::snake_case(n.class_name);
   r("name", name);
@@ -251,15 +297,16 @@ Metric Metric::from_json(const std::string& text) {
   if (n.class_name == "BinaryCrossentropy") return metrics::BinaryCrossentropy{name, logits, smoothing};
   if (n.class_name == "CategoricalCrossentropy") return metrics::CategoricalCrossentropy{name, logits, smoothing};
   if (n.class_name == "SparseCategoricalCrossentropy") return metrics::SparseCategoricalCrossentropy{name, logits};
-  const Class& c = class_named(n.class_name);
-  return of(c.kind, c.name, name, c.f ? Function(c.f) : Function());
+  const Class* c = class_named(n.class_name);
+  if (!c) unknown(n.class_name);
+  return of(c->kind, c->name, name, c->f ? Function(c->f) : Function());
 }
 
 namespace metrics {
 Mean::operator Metric() const { return of(MetricKind::mean, "Mean", name, {}); }
 Sum::operator Metric() const { return of(MetricKind::sum, "Sum", name, {}); }
 // keras.metrics.Accuracy itself counts equal values; "accuracy" in compile() chooses by shapes, which is what is meant here.
-Accuracy::operator Metric() const { return handle(new MetricBody(MetricKind::accuracy, name, {}, Json("accuracy"))); }
+Accuracy::operator Metric() const { return handle(new MeanBody(MetricKind::accuracy, name, {}, Json("accuracy"))); }
 BinaryAccuracy::operator Metric() const {
   return of(
       MetricKind::function, "BinaryAccuracy", name, [t = threshold](Tensor a, Tensor b) { return binary_matches(std::move(a), std::move(b), t); },

@@ -25,8 +25,14 @@ OptimizerBody::OptimizerBody(OptimizerCommon common) : Counted(memory::Kind::opt
   if (!common_.learning_rate.scheduled()) make("learning_rate", full({}, common_.learning_rate.rate()));
 }
 
-size_t OptimizerBody::make(std::string name, Tensor value) {
-  Variable v(std::move(value), VariableOptions{common_.name + "/" + name, false});
+std::string OptimizerBody::slot_path(const Variable& v) {
+  std::string path = v.name();
+  std::replace(path.begin(), path.end(), '/', '_');
+  return path;
+}
+
+size_t OptimizerBody::make(std::string name, Tensor value, bool whole) {
+  Variable v(std::move(value), VariableOptions{whole ? std::move(name) : common_.name + "/" + name, false});
   v.body()->set_category(memory::Category::optimizer_state);
   state_.emplace_back(v.body());
   return state_.size() - 1;
@@ -38,14 +44,20 @@ void OptimizerBody::build(const Variables& variables) {
   memory::Enter at(std::string_view("optimizer"));
   memory::As as(memory::Category::optimizer_state);
   for (const Variable& v : variables) slots_[v.body()->birth()];
-  for (const auto& group : slots()) {
-    for (const Variable& v : variables) {
-      std::string path = v.name();
-      std::replace(path.begin(), path.end(), '/', '_');
-      for (const char* slot : group) slots_[v.body()->birth()].push_back(make(path + "_" + slot, zeros(v.shape(), v.dtype())));
-    }
-  }
+  make_slots(variables);
   built_ = true;
+}
+
+Tensor OptimizerBody::initial(const char*, const Variable& v) const { return zeros(v.shape(), v.dtype()); }
+
+void OptimizerBody::make_slots(const Variables& variables) {
+  for (const auto& group : slots())
+    for (const Variable& v : variables)
+      for (const char* slot : group) add_slot(v, slot_path(v) + "_" + slot, initial(slot, v));
+}
+
+void OptimizerBody::add_slot(const Variable& v, const std::string& name, Tensor value, bool whole) {
+  slots_[v.body()->birth()].push_back(make(name, std::move(value), whole));
 }
 
 Variables OptimizerBody::slots_of(const Variable& v) const {
@@ -99,10 +111,14 @@ void OptimizerBody::apply(const Tensors& gradients, const Variables& variables) 
   Tensor rate = common_.learning_rate.scheduled() ? common_.learning_rate.at(cast(iteration, float32)) : Variable(state_[1].get()).value();
   Tensor next = add(std::move(iteration), 1);
   Tensors shared = begin(rate, cast(next, float32));
-  Tensor decay = common_.weight_decay && *common_.weight_decay != 0 ? multiply(rate, *common_.weight_decay) : Tensor();
+  double last = 0;
+  Tensor decay;  // of the last variable that has one; nearly always that of all
   for (size_t i = 0; i < vs.size(); ++i) {
     Tensor w = vs[i].value();
-    if (decay.defined()) w = subtract(w, multiply(w, cast(decay, w.dtype())));
+    if (const double part = decay_of(vs[i]).value_or(0); part != 0) {
+      if (part != last) decay = multiply(rate, last = part);
+      w = subtract(w, multiply(w, cast(decay, w.dtype())));
+    }
     Variables slots = slots_of(vs[i]);
     vs[i].assign(update(std::move(w), std::move(gs[i]), shared, slots));
   }

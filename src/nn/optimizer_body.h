@@ -51,13 +51,23 @@ class OptimizerBody : public memory::Counted {
   /// Names of the slots that each variable has, in groups: the state lists a group variable by variable, then the next group.
   using SlotGroups = std::vector<std::vector<const char*>>;
   virtual SlotGroups slots() const { return {}; }
+  /// What a slot begins with; zeros if nothing else is said.
+  virtual Tensor initial(const char* slot, const Variable& v) const;
+  /// Makes all slots with add_slot(); those of slots() if nothing else is said.
+  virtual void make_slots(const Variables& variables);
+  static std::string slot_path(const Variable& v);
+  /// `name` becomes a path below the optimizer's, unless it is `whole`.
+  void add_slot(const Variable& v, const std::string& name, Tensor value, bool whole = false);
+  /// How much of `v` goes in a step, times the rate.
+  virtual std::optional<double> decay_of(const Variable&) const { return common_.weight_decay; }
   /// What all variables of a step share, made once: `rate` and `step` (1 at the first) are float32 of rank 0.
   virtual Tensors begin(Tensor rate, Tensor step) const = 0;
   /// The new value of `w` for gradient `g`. Slots are assigned here.
   virtual Tensor update(Tensor w, Tensor g, const Tensors& shared, Variables& slots) const = 0;
   virtual void fields_of(Fields& v) const = 0;
   /// A variable of the state; returns its place.
-  size_t make(std::string name, Tensor value);
+  size_t make(std::string name, Tensor value, bool whole = false);
+  Variable kept(size_t place) const { return Variable(state_[place].get()); }
 
  private:
   void clip(Tensors& gradients) const;

@@ -2,50 +2,11 @@
 #include <tenure/ops.h>
 
 #include "nn/loss_scale.h"
-#include "nn/optimizer_body.h"
+#include "nn/optimizer_rule.h"
 
 namespace tenure {
 
-using memory::HeldOf;
-using nn::Json;
-
-namespace {
-
-Optimizer handle(OptimizerBody* b) {
-  HeldOf<OptimizerBody> held(b);
-  return Optimizer(b);
-}
-
-// slot + (target - slot) * fraction, assigned and returned.
-Tensor moved(Variable& slot, Tensor target, double fraction) {
-  Tensor old = slot.value();
-  Tensor now = add(old, multiply(subtract(std::move(target), old), fraction));
-  slot.assign(now);
-  return now;
-}
-
-}  // namespace
-
 namespace optimizers {
-
-// An optimizer of the aggregate C, with `fields` (without what all share) beside it.
-template <class C>
-class OptimizerOf : public OptimizerBody {
- public:
-  OptimizerOf(C c, const char* class_name)
-      : OptimizerBody(
-            {c.learning_rate, c.weight_decay, c.clipnorm, c.clipvalue, c.global_clipnorm, c.name.empty() ? nn::snake_case(class_name) : c.name}),
-        config(std::move(c)),
-        class_(class_name) {}
-  std::string class_name() const override { return class_; }
-
- protected:
-  void fields_of(Fields& v) const override { fields(v, const_cast<C&>(config)); }  // writes only
-  C config;
-
- private:
-  const char* class_;
-};
 
 // ---- SGD ----------------------------------------------------------------------------------------------------------------------------
 
@@ -140,34 +101,16 @@ AdamW::operator Optimizer() const { return handle(new AdamRule<AdamW>(*this, "Ad
 
 // ---- by name ------------------------------------------------------------------------------------------------------------------------
 
-namespace {
-
-template <class C>
-Optimizer make(const char* name, const Json& config) {
-  C c{};
-  nn::ConfigReader r(config, name);
-  fields(r, c);
-  r("name", c.name), r("learning_rate", c.learning_rate), r("weight_decay", c.weight_decay);
-  r("clipnorm", c.clipnorm), r("clipvalue", c.clipvalue), r("global_clipnorm", c.global_clipnorm);
-  // Keras' values while these are unused; use_ema and the rest are refused by finish().
-  r.ignore({"ema_momentum", "is_legacy_optimizer", "jit_compile", "decay"});
-  r.finish();
-  return c;
-}
-
-struct Class {
-  const char* name;
-  Optimizer (*make)(const char* name, const Json& config);
-};
 constexpr Class classes[] = {{"SGD", make<SGD>}, {"RMSprop", make<RMSprop>}, {"Adam", make<Adam>}, {"AdamW", make<AdamW>}};
 
-}  // namespace
 }  // namespace optimizers
 
 Optimizer Optimizer::from_json(const std::string& text) {
   nn::Named n = nn::named_from(nn::parse(text, "optimizer"), "an optimizer");
   std::string known;
-  for (const auto& c : optimizers::classes) {
+  std::vector<optimizers::Class> all(std::begin(optimizers::classes), std::end(optimizers::classes));
+  for (const optimizers::Class& c : optimizers::more_classes()) all.push_back(c);
+  for (const optimizers::Class& c : all) {
     std::string lower = c.name;
     for (char& l : lower) l = static_cast<char>(std::tolower(static_cast<unsigned char>(l)));
     if (n.class_name == c.name || n.class_name == lower || n.class_name == nn::snake_case(c.name)) return c.make(c.name, n.config);

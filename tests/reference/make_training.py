@@ -51,6 +51,16 @@ def optimizers():
         for option, value in (("weight_decay", 0.05), ("clipnorm", 0.5), ("clipvalue", 0.3), ("global_clipnorm", 0.5)):
             if (name, option) != ("adamw", "weight_decay"):
                 optimizer_case(f"{name}_{option}", lambda make=make, option=option, value=value: make(**{option: value}))
+    for cls, given in {"Adadelta": dict(learning_rate=0.5, rho=0.9, epsilon=1e-3), "Adafactor": dict(learning_rate=0.05, clip_threshold=0.5), "Adagrad": dict(learning_rate=0.1, epsilon=1e-3),
+                       "Adamax": dict(learning_rate=0.05, beta_1=0.8, beta_2=0.95), "Lamb": dict(learning_rate=0.05, beta_1=0.8, beta_2=0.95), "Lion": dict(learning_rate=0.02, beta_1=0.8),
+                       "Ftrl": dict(learning_rate=0.1, learning_rate_power=-0.6, l1_regularization_strength=0.05, l2_regularization_strength=0.1,
+                                    l2_shrinkage_regularization_strength=0.02, beta=0.3),
+                       "Muon": dict(learning_rate=0.02, adam_lr_ratio=0.5, nesterov=False), "Nadam": dict(learning_rate=0.05, beta_1=0.8, beta_2=0.95),
+                       "ScheduleFreeAdamW": dict(learning_rate=0.05, warmup_steps=3)}.items():
+        optimizer_case(f"{cls}_default", lambda cls=cls: getattr(o, cls)())
+        optimizer_case(cls, lambda cls=cls, given=given: getattr(o, cls)(**given))
+        optimizer_case(f"{cls}_decay", lambda cls=cls, given=given: getattr(o, cls)(**given, weight_decay=0.05, clipnorm=0.5))
+    optimizer_case("Muon_excluded", lambda: o.Muon(0.02, exclude_layers=["^v"], rms_rate=None))
     schedule = keras.optimizers.schedules
     optimizer_case("sgd_exponential_decay", lambda: o.SGD(schedule.ExponentialDecay(0.1, 2, 0.5)))
 
@@ -177,6 +187,78 @@ def accuracy():
     accuracy_case("sparse_categorical_accuracy", lambda d: d.i(8, low=0, high=4), probabilities(8, 4), metric="sparse_categorical_accuracy")
 
 
+def metric_case(name, cls, attrs, y_true, y_pred, weight=None):
+    """A metric by its class over two halves; arrays: y_true, y_pred, optional sample_weight, result (a number or a vector)."""
+    key = f"metric/{name}"
+
+    def function():
+        draw = Draw(key)
+        t, p = y_true(draw), y_pred(draw)
+        w = weight(draw) if weight else None
+        metric, half = getattr(keras.metrics, cls)(**attrs), len(t) // 2
+        for part in (slice(0, half), slice(half, None)):
+            metric.update_state(t[part], p[part], sample_weight=None if w is None else w[part])
+        arrays = {"y_true": t, "y_pred": p, "result": np.asarray(metric.result(), dtype="float32")} | ({} if w is None else {"sample_weight": w})
+        config = metric.get_config() | {k: v for k, v in attrs.items() if k == "label_weights"}
+        return {"kind": "metric", "class": cls, "config": config, "variables": [v.path.split("/")[-1] for v in metric.variables]}, arrays
+
+    CASES[key] = function
+
+
+def metrics():
+    scores = lambda *s: lambda d: d.f(*s, low=0.02, high=0.98)
+    labels = lambda *s: lambda d: d.b(*s).astype("float32")
+    weights = lambda d: d.f(12, low=0, high=2)
+    one_hot = lambda d: np.eye(4, dtype="float32")[d.i(12, low=0, high=4)]
+    for cls in ("TruePositives", "TrueNegatives", "FalsePositives", "FalseNegatives", "Precision", "Recall"):
+        metric_case(cls, cls, {}, labels(12), scores(12, 1))
+        metric_case(f"{cls}_thresholds", cls, {"thresholds": [0.2, 0.35, 0.9]}, labels(12, 3), scores(12, 3))
+        metric_case(f"{cls}_even", cls, {"thresholds": [0.0, 0.25, 0.5, 0.75, 1.0]}, labels(12, 3), scores(12, 3))
+        metric_case(f"{cls}_weighted", cls, {"thresholds": 0.4}, labels(12, 3), scores(12, 3), weights)
+    for cls in ("Precision", "Recall"):
+        metric_case(f"{cls}_top", cls, {"top_k": 2}, labels(12, 4), scores(12, 4), weights)
+        metric_case(f"{cls}_class", cls, {"class_id": 1}, labels(12, 4), scores(12, 4))
+        metric_case(f"{cls}_top_class", cls, {"top_k": 2, "class_id": 1, "thresholds": 0.3}, labels(12, 4), scores(12, 4))
+    for cls, key in {"SensitivityAtSpecificity": "specificity", "SpecificityAtSensitivity": "sensitivity", "PrecisionAtRecall": "recall", "RecallAtPrecision": "precision"}.items():
+        metric_case(cls, cls, {key: 0.5}, labels(12), scores(12))
+        metric_case(f"{cls}_some", cls, {key: 0.7, "num_thresholds": 20, "class_id": 2}, labels(12, 3), scores(12, 3), weights)
+        metric_case(f"{cls}_one", cls, {key: 0.3, "num_thresholds": 1}, labels(12), scores(12))
+    for curve in ("ROC", "PR", "PRGAIN"):
+        for method in ("interpolation", "minoring", "majoring"):
+            metric_case(f"AUC_{curve}_{method}", "AUC", {"curve": curve, "summation_method": method}, labels(12, 3), scores(12, 3))
+        metric_case(f"AUC_{curve}_labels", "AUC", {"curve": curve, "multi_label": True}, labels(12, 3), scores(12, 3), weights)
+    metric_case("AUC_weighted", "AUC", {"num_thresholds": 30}, labels(12), scores(12, 1), weights)
+    metric_case("AUC_thresholds", "AUC", {"thresholds": [0.1, 0.7, 0.4]}, labels(12), scores(12), weights)
+    metric_case("AUC_logits", "AUC", {"from_logits": True}, labels(12), lambda d: d.f(12) * np.float32(3))
+    metric_case("AUC_label_weights", "AUC", {"multi_label": True, "num_labels": 3, "label_weights": [0.5, 0.0, 2.0]}, labels(12, 3), scores(12, 3))
+    metric_case("AUC_flat_label_weights", "AUC", {"label_weights": [0.5, 0.0, 2.0]}, labels(12, 3), scores(12, 3))
+    classes = lambda n: lambda d: d.i(12, low=0, high=n)
+    metric_case("IoU", "IoU", {"num_classes": 4, "target_class_ids": [0, 2]}, classes(4), classes(4))
+    metric_case("IoU_ignored", "IoU", {"num_classes": 4, "target_class_ids": [1, 3], "ignore_class": 0}, classes(4), classes(4), lambda d: d.i(12, low=0, high=3))
+    metric_case("IoU_outside", "IoU", {"num_classes": 3, "target_class_ids": [0, 1]}, classes(5), classes(4))
+    metric_case("BinaryIoU", "BinaryIoU", {}, labels(12, 3), scores(12, 3))
+    metric_case("BinaryIoU_one", "BinaryIoU", {"target_class_ids": [1], "threshold": 0.3}, labels(12, 3), scores(12, 3))
+    metric_case("MeanIoU", "MeanIoU", {"num_classes": 4}, classes(4), classes(4))
+    metric_case("MeanIoU_scores", "MeanIoU", {"num_classes": 4, "sparse_y_pred": False}, lambda d: d.i(12, 3, low=0, high=4), scores(12, 3, 4))
+    metric_case("OneHotIoU", "OneHotIoU", {"num_classes": 4, "target_class_ids": [0, 3]}, one_hot, scores(12, 4))
+    metric_case("OneHotMeanIoU", "OneHotMeanIoU", {"num_classes": 4}, one_hot, scores(12, 4))
+    for average in (None, "micro", "macro", "weighted"):
+        metric_case(f"FBetaScore_{average}", "FBetaScore", {"average": average, "beta": 2.0}, one_hot, scores(12, 4))
+        metric_case(f"F1Score_{average}", "F1Score", {"average": average, "threshold": 0.4}, labels(12, 3), scores(12, 3), weights)
+    for aggregation in (None, "uniform_average", "variance_weighted_average"):
+        metric_case(f"R2Score_{aggregation}", "R2Score", {"class_aggregation": aggregation}, lambda d: d.f(12, 3), lambda d: d.f(12, 3))
+    metric_case("R2Score_adjusted", "R2Score", {"num_regressors": 3}, lambda d: d.f(12, 2), lambda d: d.f(12, 2), weights)
+    metric_case("R2Score_too_many", "R2Score", {"num_regressors": 30}, lambda d: d.f(12, 2), lambda d: d.f(12, 2))
+    metric_case("TopKCategoricalAccuracy", "TopKCategoricalAccuracy", {"k": 2}, one_hot, scores(12, 4))
+    metric_case("TopKCategoricalAccuracy_rank3", "TopKCategoricalAccuracy", {"k": 2}, lambda d: np.eye(4, dtype="float32")[d.i(12, 3, low=0, high=4)], scores(12, 3, 4))
+    metric_case("SparseTopKCategoricalAccuracy", "SparseTopKCategoricalAccuracy", {"k": 2}, classes(4), scores(12, 4), weights)
+    metric_case("SparseTopKCategoricalAccuracy_ids", "SparseTopKCategoricalAccuracy", {"k": 2, "from_sorted_ids": True}, classes(4), lambda d: d.i(12, 4, low=0, high=4).astype("float32"))
+    for cls in ("PearsonCorrelation", "ConcordanceCorrelation", "RootMeanSquaredError"):
+        metric_case(cls, cls, {}, lambda d: d.f(12, 5), lambda d: d.f(12, 5))
+        metric_case(f"{cls}_weighted", cls, {}, lambda d: d.f(12, 5), lambda d: d.f(12, 5), weights)
+    metric_case("PearsonCorrelation_axis", "PearsonCorrelation", {"axis": 1}, lambda d: d.f(12, 5, 2), lambda d: d.f(12, 5, 2))
+
+
 def fit_case(name, layers, compiled, data, optimizer, epochs=3, **fit):
     """A model of given layers and start weights; arrays: x, y, w<k> before, after<k>, history/<key>, predict, evaluate; entry: the configs."""
     key = f"fit/{name}"
@@ -252,7 +334,7 @@ def schedules():
         add(f"restarts_{name}", "CosineDecayRestarts", dict(initial_learning_rate=0.1, first_decay_steps=8, **attrs))
 
 
-optimizers(), losses(), accuracy(), fits(), schedules()
+optimizers(), losses(), accuracy(), metrics(), fits(), schedules()
 
 if __name__ == "__main__":
     golden.make(__file__, FILES)
