@@ -67,8 +67,13 @@ Tensors einsum_op(Args a) {
   for (int i = 0; a.has_tensor(i, "operands"); ++i) xs.push_back(a.tensor(i, "operands"));
   return {einsum(subscripts, xs)};
 }
-Tensors zeros_like_op(Args a) { return {zeros_like(a.tensor(0, "x"))}; }
-Tensors ones_like_op(Args a) { return {ones_like(a.tensor(0, "x"))}; }
+// Of the type of `x` unless another is named.
+Tensors typed_as_asked(Args& a, Tensor like) {
+  const std::string dtype = a.text(1, "dtype", "");
+  return {dtype.empty() ? std::move(like) : cast(std::move(like), dtype_from(dtype))};
+}
+Tensors zeros_like_op(Args a) { return typed_as_asked(a, zeros_like(a.tensor(0, "x"))); }
+Tensors ones_like_op(Args a) { return typed_as_asked(a, ones_like(a.tensor(0, "x"))); }
 Tensors same_op(Args a) { return {a.tensor(0, "x")}; }
 
 // ---- shape ------------------------------------------------------------------------------------------------------------------------

@@ -240,7 +240,7 @@ class HeadsLayer : public LayerOf<C> {
   Weight seed_;
 };
 
-class MultiHeadAttentionLayer final : public HeadsLayer<MultiHeadAttention> {
+class MultiHeadAttentionLayer final : public HeadsLayer<MultiHeadAttention>, public TakesMasks {
  public:
   explicit MultiHeadAttentionLayer(const MultiHeadAttention& c) : HeadsLayer(c) {
     nn::check_positive(c.num_heads, "MultiHeadAttention", "num_heads");

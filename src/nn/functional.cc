@@ -136,6 +136,7 @@ void FunctionalGraph::plan(const Walk& walk, const Tensors& inputs, const Tensor
     }
     s.last_in.assign(s.in.size(), false);
     s.call = CallPlan::from(n->arguments());
+    s.takes_masks = n->callee() && dynamic_cast<const TakesMasks*>(&layer_of(n)->object());
     steps_.push_back(std::move(s));
   }
   for (const Tensor& t : outputs) output_slots_.push_back(slot_of(symbol(*t.body())));
@@ -201,6 +202,9 @@ Tensors FunctionalGraph::run(Tensors xs) const {
     Tensors ys = run_step(s, slots);
     for (size_t i = 0; i < s.out.size(); ++i)
       if (s.out[i] >= 0) slots[static_cast<size_t>(s.out[i])] = std::move(ys.at(i));
+    for (size_t i = 0; s.takes_masks && i < s.in.size(); ++i)
+      if (s.in[i] >= 0)
+        if (Tensor& t = slots[static_cast<size_t>(s.in[i])]; t.defined()) t = without_mask(std::move(t));
   }
   Tensors out;
   out.reserve(output_slots_.size());

@@ -29,6 +29,7 @@ class FunctionalGraph {
     std::vector<int> in, extra, out;
     std::vector<bool> last_in;  ///< the slot is not read again
     CallPlan call;
+    bool takes_masks = false;
   };
 
   /// Throws InvalidArgument for tensors that are not symbols, and for outputs that lead to an Input which is not among `inputs`.

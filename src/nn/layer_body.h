@@ -204,6 +204,14 @@ class LayerBody final : public Callee {
 
 /// `t` carrying `mask`: itself if it does already or nobody else sees it, else an alias.
 Tensor with_mask(Tensor t, const Tensor& mask);
+/// `t` or an alias, carrying none.
+Tensor without_mask(Tensor t);
+
+/// A layer that takes the masks off its inputs: what comes later in a model's graph does not see them (Keras: MultiHeadAttention).
+class TakesMasks {
+ protected:
+  ~TakesMasks() = default;
+};
 
 /// The layer a handle stands for; throws InvalidArgument for an empty handle.
 LayerBody& body_of(const Layer& l);

@@ -22,6 +22,13 @@ Tensor with_mask(Tensor t, const Tensor& mask) {
   return t;
 }
 
+Tensor without_mask(Tensor t) {
+  if (!t.body()->mask()) return t;
+  if (t.body()->refs() != memory::Counted::kUser) return thread_context.abstract ? make_abstract(t.spec()) : reshape(t, t.shape());
+  t.body()->set_mask(nullptr);
+  return t;
+}
+
 std::string LayerConfig::to_json() const {
   if (!layer.defined()) return "null";
   Json j = layer_json(*layer.body());

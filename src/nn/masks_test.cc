@@ -36,6 +36,29 @@ TEST(Masks, TravelThroughLayersThatSupportThemAndOpsDropThem) {
   EXPECT_TRUE(mask_of(same).defined());
 }
 
+TEST(Masks, DecideWhichInputsOfAMaximumCount) {
+  const Tensor a = embedding()(tokens()), b = embedding()(Tensor::from<int32_t>({1, 0, 2, 0, 0, 4}, {2, 3}));
+  const Tensor high = layers::Maximum{}({a, b}), low = layers::Minimum{}({a, b});
+  const auto at = [](const Tensor& t, int64_t i) { return t.to_vector<float>()[static_cast<size_t>(i)]; };
+  for (int64_t i = 0; i < a.size(); ++i) {
+    const bool of_a = numbers(mask_of(a))[static_cast<size_t>(i / 4)], of_b = numbers(mask_of(b))[static_cast<size_t>(i / 4)];
+    const float x = at(a, i), y = at(b, i), only = of_b && !of_a ? y : x;
+    EXPECT_EQ(at(high, i), of_a && of_b ? std::max(x, y) : only);
+    EXPECT_EQ(at(low, i), of_a && of_b ? std::min(x, y) : only);
+  }
+}
+
+TEST(Masks, AreTakenOffByAttentionForWhatComesLaterInAModel) {
+  const Tensor in = Input({.shape = {3}, .dtype = int32}), e = embedding()(in);
+  const Tensor y = layers::MultiHeadAttention{.num_heads = 1, .key_dim = 2}({e, e});
+  const Model model{{.inputs = {in}, .outputs = {e, y, layers::Maximum{}({y, e})}}};
+  const Outputs out = model(tokens());
+  EXPECT_FALSE(mask_of(out[0]).defined());
+  const std::vector<float> of_e = out[0].to_vector<float>(), of_y = out[1].to_vector<float>(), high = out[2].to_vector<float>();
+  const std::vector<int32_t> counts = numbers(mask_of(out[1]));
+  for (size_t i = 0; i < high.size(); ++i) EXPECT_EQ(high[i], counts[i / 4] ? std::max(of_e[i], of_y[i]) : of_e[i]);
+}
+
 TEST(Masks, OfSeveralInputsAreJoinedAsKerasDoes) {
   Layer e = embedding();
   Tensor a = e(tokens()), b = e(Tensor::from<int32_t>({1, 0, 2, 0, 0, 4}, {2, 3}));

@@ -106,12 +106,37 @@ Outputs Average::operator()(TensorList x) const&& { return Layer(*this)(std::mov
 
 // ---- Maximum, Minimum -----------------------------------------------------------------------------------------------------------
 
+// Where a mask leaves an input out, the others decide; there is no number that never wins.
+template <class C, Tensor (*f)(Tensor, Tensor)>
+class Extreme final : public Folded<C, f> {
+ public:
+  using Folded<C, f>::Folded;
+  Tensors call_all(Tensors xs, const Call&) override {
+    align(xs, this->name(), 2);
+    Tensor y = xs[0], counted = wide_mask(xs[0]);
+    for (size_t i = 1; i < xs.size(); ++i) {
+      Tensor x = xs[i], mask = wide_mask(x);
+      if (mask.defined()) x = where(mask, std::move(x), y);
+      if (counted.defined()) y = where(counted, std::move(y), x);
+      counted = counted.defined() && mask.defined() ? logical_or(std::move(counted), std::move(mask)) : Tensor();
+      y = f(std::move(y), std::move(x));
+    }
+    return one(std::move(y));
+  }
+
+ private:
+  static Tensor wide_mask(const Tensor& x) {
+    Tensor mask = mask_of(x);
+    return mask.defined() ? expand_dims(std::move(mask), -1) : mask;
+  }
+};
+
 void fields(Fields&, Maximum&) {}
-Maximum::operator Layer() const { return make_layer<Folded<Maximum, maximum>>(*this); }
+Maximum::operator Layer() const { return make_layer<Extreme<Maximum, maximum>>(*this); }
 Outputs Maximum::operator()(TensorList x) const&& { return Layer(*this)(std::move(x)); }
 
 void fields(Fields&, Minimum&) {}
-Minimum::operator Layer() const { return make_layer<Folded<Minimum, minimum>>(*this); }
+Minimum::operator Layer() const { return make_layer<Extreme<Minimum, minimum>>(*this); }
 Outputs Minimum::operator()(TensorList x) const&& { return Layer(*this)(std::move(x)); }
 
 // ---- Dot ------------------------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@
 #include "base/parallel.h"
 #include "ops/ctc.h"
 #include "ops/families.h"
+#include "ops/fused.h"
 
 namespace tenure::ops {
 namespace {
