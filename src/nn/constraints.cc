@@ -237,8 +237,9 @@ DTypePolicy common_policy(const Json& config, const std::string& text) {
           "dtype policy: a DTypePolicyMap inside another one");
     DTypePolicy p;
     p.from_json(j.dump());
-    check(!only || *only == p, Code::Unsupported,
-          "dtype policy: a DTypePolicyMap with {} and {}: a layer and its parts have one policy here, not one for each path", only->name(), p.name());
+    if (only && !(*only == p))
+      fail(Code::Unsupported, "dtype policy: a DTypePolicyMap with {} and {}: a layer and its parts have one policy here, not one for each path",
+           only->name(), p.name());
     only = p;
   };
   check(config.is_object(), Code::InvalidArgument, "dtype policy: expected a DTypePolicyMap with policies, got {}", text);
