@@ -119,6 +119,8 @@ TEST(TrainingGolden, MetricsCountAsKerasDoes) {
       EXPECT_LE(difference(metric.result(), want), kTolerance);
       EXPECT_NEAR(metric.value(), mean(want).item<double>(), kTolerance);
       metric.reset_state();
+      EXPECT_FALSE(metric.variables().empty());
+      for (const Variable& v : metric.variables()) EXPECT_EQ(sum(abs(v.value())).item<double>(), 0) << v.name();
     }
     EXPECT_EQ(metric.name(), c.entry["config"]["name"].get<std::string>());
     const Metric again = Metric::from_json(metric.to_json());

@@ -50,23 +50,24 @@ class MetricBody : public memory::Counted {
 
 namespace metrics {
 
+/// Keras' envelope of a metric: {"name", "dtype"} and `fields`.
+inline nn::Json written(const char* class_name, const std::string& name, const nn::Json& fields, const char* dtype = "float32") {
+  nn::Json config{{"name", name}, {"dtype", dtype}};
+  config.update(fields);
+  return nn::envelope("keras.metrics", class_name, std::move(config));
+}
+/// The running mean of what `f` gives for (y_true, y_pred), one value a sample.
+Metric averaged(const char* class_name, const std::string& name, Metric::Function f, const nn::Json& fields = nn::Json::object());
+
 /// The metric of an aggregate C with `fields` beside it: {"name", "dtype"} and those.
 template <class C>
 class MetricOf : public MetricBody {
  public:
   explicit MetricOf(C c, const char* class_name, const char* dtype = "float32")
-      : MetricBody(c.name, nn::envelope("keras.metrics", class_name, config_of(c, dtype))), config(std::move(c)) {}
+      : MetricBody(c.name, written(class_name, c.name, nn::config_of(c), dtype)), config(std::move(c)) {}
 
  protected:
   C config;
-
- private:
-  static nn::Json config_of(C& c, const char* dtype) {
-    nn::ConfigWriter w;
-    w.out = nn::Json{{"name", c.name}, {"dtype", dtype}};
-    fields(w, c);
-    return std::move(w.out);
-  }
 };
 
 /// One of configuration `config`, by its aggregate.

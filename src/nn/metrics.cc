@@ -136,10 +136,8 @@ class MeanBody final : public MetricBody {
 
 using metrics::handle;
 
-Metric of(MetricKind kind, const char* class_name, const std::string& name, Metric::Function f, Json extra = Json::object()) {
-  Json config{{"name", name}, {"dtype", "float32"}};
-  config.update(extra);
-  return handle(new MeanBody(kind, name, std::move(f), nn::envelope("keras.metrics", class_name, std::move(config))));
+Metric of(MetricKind kind, const char* class_name, const std::string& name, Metric::Function f) {
+  return handle(new MeanBody(kind, name, std::move(f), metrics::written(class_name, name, Json::object())));
 }
 
 void MeanBody::choose(const Shape& t, const Shape& p) {
@@ -303,34 +301,38 @@ Metric Metric::from_json(const std::string& text) {
 }
 
 namespace metrics {
+Metric averaged(const char* class_name, const std::string& name, Metric::Function f, const Json& fields) {
+  return handle(new MeanBody(MetricKind::function, name, std::move(f), written(class_name, name, fields)));
+}
+
 Mean::operator Metric() const { return of(MetricKind::mean, "Mean", name, {}); }
 Sum::operator Metric() const { return of(MetricKind::sum, "Sum", name, {}); }
 // keras.metrics.Accuracy itself counts equal values; "accuracy" in compile() chooses by shapes, which is what is meant here.
 Accuracy::operator Metric() const { return handle(new MeanBody(MetricKind::accuracy, name, {}, Json("accuracy"))); }
 BinaryAccuracy::operator Metric() const {
-  return of(
-      MetricKind::function, "BinaryAccuracy", name, [t = threshold](Tensor a, Tensor b) { return binary_matches(std::move(a), std::move(b), t); },
+  return averaged(
+      "BinaryAccuracy", name, [t = threshold](Tensor a, Tensor b) { return binary_matches(std::move(a), std::move(b), t); },
       Json{{"threshold", threshold}});
 }
-CategoricalAccuracy::operator Metric() const { return of(MetricKind::function, "CategoricalAccuracy", name, categorical_matches); }
-SparseCategoricalAccuracy::operator Metric() const { return of(MetricKind::function, "SparseCategoricalAccuracy", name, sparse_matches); }
-MeanSquaredError::operator Metric() const { return of(MetricKind::function, "MeanSquaredError", name, mse); }
-MeanAbsoluteError::operator Metric() const { return of(MetricKind::function, "MeanAbsoluteError", name, mae); }
+CategoricalAccuracy::operator Metric() const { return averaged("CategoricalAccuracy", name, categorical_matches); }
+SparseCategoricalAccuracy::operator Metric() const { return averaged("SparseCategoricalAccuracy", name, sparse_matches); }
+MeanSquaredError::operator Metric() const { return averaged("MeanSquaredError", name, mse); }
+MeanAbsoluteError::operator Metric() const { return averaged("MeanAbsoluteError", name, mae); }
 BinaryCrossentropy::operator Metric() const {
-  return of(
-      MetricKind::function, "BinaryCrossentropy", name,
+  return averaged(
+      "BinaryCrossentropy", name,
       [l = from_logits, s = label_smoothing](Tensor a, Tensor b) { return losses::binary_crossentropy(std::move(a), std::move(b), l, s); },
       Json{{"from_logits", from_logits}, {"label_smoothing", label_smoothing}});
 }
 CategoricalCrossentropy::operator Metric() const {
-  return of(
-      MetricKind::function, "CategoricalCrossentropy", name,
+  return averaged(
+      "CategoricalCrossentropy", name,
       [l = from_logits, s = label_smoothing](Tensor a, Tensor b) { return losses::categorical_crossentropy(std::move(a), std::move(b), l, s); },
       Json{{"from_logits", from_logits}, {"label_smoothing", label_smoothing}});
 }
 SparseCategoricalCrossentropy::operator Metric() const {
-  return of(
-      MetricKind::function, "SparseCategoricalCrossentropy", name,
+  return averaged(
+      "SparseCategoricalCrossentropy", name,
       [l = from_logits](Tensor a, Tensor b) { return losses::sparse_categorical_crossentropy(std::move(a), std::move(b), l); },
       Json{{"from_logits", from_logits}});
 }

@@ -207,18 +207,6 @@ R2Score::operator Metric() const { return handle(new R2ScoreBody(*this)); }
 
 // ---- averages of functions ------------------------------------------------------------------------------------------------------------
 
-/// A running mean of what `f` gives, one value a sample.
-template <class C>
-class AverageBody final : public MetricOf<C> {
- public:
-  AverageBody(C c, const char* class_name, Metric::Function f) : MetricOf<C>(c, class_name), mean_(std::move(f), c.name) {}
-  void update(Tensor t, Tensor p, Tensor w) override { mean_.update_state(std::move(t), std::move(p), std::move(w)); }
-  Tensor result() const override { return mean_.result(); }
-
- private:
-  Metric mean_;
-};
-
 /// Scores [n, classes] and classes [n].
 std::pair<Tensor, Tensor> in_rows(Tensor t, Tensor p) {
   const int64_t classes = p.shape().back();
@@ -227,45 +215,57 @@ std::pair<Tensor, Tensor> in_rows(Tensor t, Tensor p) {
 
 void fields(Fields& v, TopKCategoricalAccuracy& c) { v("k", c.k); }
 TopKCategoricalAccuracy::operator Metric() const {
-  return handle(new AverageBody(*this, "TopKCategoricalAccuracy", [n = k](Tensor t, Tensor p) {
-    t = argmax(std::move(t), -1);
-    const Shape shape = t.shape();
-    auto [truth, scores] = in_rows(std::move(t), std::move(p));
-    return reshape(cast(in_top_k(truth, scores, n), float32), shape);
-  }));
+  return averaged(
+      "TopKCategoricalAccuracy", name,
+      [n = k](Tensor t, Tensor p) {
+        t = argmax(std::move(t), -1);
+        const Shape shape = t.shape();
+        auto [truth, scores] = in_rows(std::move(t), std::move(p));
+        return reshape(cast(in_top_k(truth, scores, n), float32), shape);
+      },
+      nn::config_of(*this));
 }
 
 void fields(Fields& v, SparseTopKCategoricalAccuracy& c) { v("k", c.k), v("from_sorted_ids", c.from_sorted_ids); }
 SparseTopKCategoricalAccuracy::operator Metric() const {
-  return handle(new AverageBody(*this, "SparseTopKCategoricalAccuracy", [n = k, ids = from_sorted_ids](Tensor t, Tensor p) {
-    const Shape shape = t.shape();
-    auto [truth, scores] = in_rows(std::move(t), std::move(p));
-    Tensor hit = ids ? any(equal(expand_dims(cast(truth, float32), 1), slice_axis(scores, 1, 0, n)), {1}) : in_top_k(truth, scores, n);
-    return reshape(cast(std::move(hit), float32), shape);
-  }));
+  return averaged(
+      "SparseTopKCategoricalAccuracy", name,
+      [n = k, ids = from_sorted_ids](Tensor t, Tensor p) {
+        const Shape shape = t.shape();
+        auto [truth, scores] = in_rows(std::move(t), std::move(p));
+        Tensor hit = ids ? any(equal(expand_dims(cast(truth, float32), 1), slice_axis(scores, 1, 0, n)), {1}) : in_top_k(truth, scores, n);
+        return reshape(cast(std::move(hit), float32), shape);
+      },
+      nn::config_of(*this));
 }
 
 void fields(Fields& v, PearsonCorrelation& c) { v("axis", c.axis); }
 PearsonCorrelation::operator Metric() const {
-  return handle(new AverageBody(*this, "PearsonCorrelation", [a = axis](Tensor t, Tensor p) {
-    auto [truth, said] = nn::same_rank(as_float(std::move(t)), as_float(std::move(p)));
-    const auto normal = [&](Tensor x) {
-      x = subtract(x, mean(x, {a}, true));
-      return divide(x, std(x, {a}, true));
-    };
-    return mean(multiply(normal(truth), normal(said)), {a});
-  }));
+  return averaged(
+      "PearsonCorrelation", name,
+      [a = axis](Tensor t, Tensor p) {
+        auto [truth, said] = nn::same_rank(as_float(std::move(t)), as_float(std::move(p)));
+        const auto normal = [&](Tensor x) {
+          x = subtract(x, mean(x, {a}, true));
+          return divide(x, std(x, {a}, true));
+        };
+        return mean(multiply(normal(truth), normal(said)), {a});
+      },
+      nn::config_of(*this));
 }
 
 void fields(Fields& v, ConcordanceCorrelation& c) { v("axis", c.axis); }
 ConcordanceCorrelation::operator Metric() const {
-  return handle(new AverageBody(*this, "ConcordanceCorrelation", [a = axis](Tensor t, Tensor p) {
-    auto [truth, said] = nn::same_rank(as_float(std::move(t)), as_float(std::move(p)));
-    Tensor of_truth = mean(truth, {a}, true), of_said = mean(said, {a}, true);
-    Tensor both = multiply(subtract(truth, of_said), subtract(said, of_said));  // as Keras has it
-    Tensor norm = add(add(var(truth, {a}, true), var(said, {a}, true)), square(subtract(of_truth, of_said)));
-    return mean(divide(multiply(std::move(both), 2.0), add(std::move(norm), kTiny)), {a});
-  }));
+  return averaged(
+      "ConcordanceCorrelation", name,
+      [a = axis](Tensor t, Tensor p) {
+        auto [truth, said] = nn::same_rank(as_float(std::move(t)), as_float(std::move(p)));
+        Tensor of_truth = mean(truth, {a}, true), of_said = mean(said, {a}, true);
+        Tensor both = multiply(subtract(truth, of_said), subtract(said, of_said));  // as Keras has it
+        Tensor norm = add(add(var(truth, {a}, true), var(said, {a}, true)), square(subtract(of_truth, of_said)));
+        return mean(divide(multiply(std::move(both), 2.0), add(std::move(norm), kTiny)), {a});
+      },
+      nn::config_of(*this));
 }
 
 // ---- by name --------------------------------------------------------------------------------------------------------------------------
