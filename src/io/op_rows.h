@@ -78,6 +78,13 @@ inline std::optional<DType> dtype_of_argument(Args a, int position, const char* 
   const std::string text = a.text(position, name, "");
   return text.empty() ? std::optional<DType>() : dtype_from(text);
 }
+/// Zeros or ones by `like`, of the type of `x` unless another is named.
+template <Tensor (*like)(const Tensor&)>
+Tensors like_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  const std::optional<DType> dtype = dtype_of_argument(a, 1, "dtype");
+  return {like(dtype ? cast(std::move(x), *dtype) : std::move(x))};
+}
 inline std::optional<int> maybe_axis(Args a, int position) {
   const Axes axes = a.axes(position, "axis");
   if (axes.size() > 1) a.wrong("axis", Json(axes), "one axis or none");

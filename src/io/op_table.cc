@@ -67,13 +67,6 @@ Tensors einsum_op(Args a) {
   for (int i = 0; a.has_tensor(i, "operands"); ++i) xs.push_back(a.tensor(i, "operands"));
   return {einsum(subscripts, xs)};
 }
-// Of the type of `x` unless another is named.
-Tensors typed_as_asked(Args& a, Tensor like) {
-  const std::string dtype = a.text(1, "dtype", "");
-  return {dtype.empty() ? std::move(like) : cast(std::move(like), dtype_from(dtype))};
-}
-Tensors zeros_like_op(Args a) { return typed_as_asked(a, zeros_like(a.tensor(0, "x"))); }
-Tensors ones_like_op(Args a) { return typed_as_asked(a, ones_like(a.tensor(0, "x"))); }
 Tensors same_op(Args a) { return {a.tensor(0, "x")}; }
 
 // ---- shape ------------------------------------------------------------------------------------------------------------------------
@@ -280,7 +273,7 @@ constexpr std::array op_rows = std::to_array<OpRow>({
     {"Negative", one<negative>},
     {"NotEqual", two<not_equal>},
     {"OneHot", one_hot_op},
-    {"OnesLike", ones_like_op},
+    {"OnesLike", like_op<ones_like>},
     {"Pad", pad_op},
     {"Power", two<power>},
     {"Prod", reduction<prod>},
@@ -322,7 +315,7 @@ constexpr std::array op_rows = std::to_array<OpRow>({
     {"Unstack", unstack_op},
     {"Var", reduction<var>},
     {"Where", where_op},
-    {"ZerosLike", zeros_like_op},
+    {"ZerosLike", like_op<zeros_like>},
 });
 
 static_assert(std::is_sorted(op_rows.begin(), op_rows.end(), [](const OpRow& a, const OpRow& b) { return a.name < b.name; }));

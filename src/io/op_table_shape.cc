@@ -139,11 +139,6 @@ Tensors geomspace_op(Args a) {
   const std::optional<DType> dtype = dtype_of_argument(a, 4, "dtype");
   return {geomspace(std::move(start), std::move(stop), num, endpoint, dtype, axis_of(a, 5, 0))};
 }
-Tensors empty_like_op(Args a) {
-  Tensor x = a.tensor(0, "x");
-  const std::optional<DType> dtype = dtype_of_argument(a, 1, "dtype");
-  return {zeros_like(dtype ? cast(std::move(x), *dtype) : std::move(x))};
-}
 Tensors full_like_op(Args a) {
   Tensor x = a.tensor(0, "x"), value = a.tensor(1, "fill_value");
   const DType dtype = dtype_of_argument(a, 2, "dtype").value_or(x.dtype());
@@ -277,7 +272,7 @@ constexpr std::array shape_table = std::to_array<OpRow>({
     {"Digitize", digitize_op},
     {"Dsplit", split_on<2>},
     {"Dstack", joined<dstack>},
-    {"EmptyLike", empty_like_op},
+    {"EmptyLike", like_op<zeros_like>},
     {"Fliplr", flip_on<1>},
     {"Flipud", flip_on<0>},
     {"Full", full_op},

@@ -15,19 +15,20 @@ Tensor mask_of(const Tensor& t) {
   return Tensor(mask);
 }
 
-Tensor with_mask(Tensor t, const Tensor& mask) {
-  if (!mask.defined() || t.body()->mask() == mask.body()) return t;
+namespace {
+// `t` carrying `mask` or none: itself if nobody else sees it, else an alias.
+Tensor carrying(Tensor t, TensorBody* mask) {
   if (t.body()->refs() != memory::Counted::kUser) t = thread_context.abstract ? make_abstract(t.spec()) : reshape(t, t.shape());
-  t.body()->set_mask(mask.body());
+  t.body()->set_mask(mask);
   return t;
+}
+}  // namespace
+
+Tensor with_mask(Tensor t, const Tensor& mask) {
+  return !mask.defined() || t.body()->mask() == mask.body() ? t : carrying(std::move(t), mask.body());
 }
 
-Tensor without_mask(Tensor t) {
-  if (!t.body()->mask()) return t;
-  if (t.body()->refs() != memory::Counted::kUser) return thread_context.abstract ? make_abstract(t.spec()) : reshape(t, t.shape());
-  t.body()->set_mask(nullptr);
-  return t;
-}
+Tensor without_mask(Tensor t) { return t.body()->mask() ? carrying(std::move(t), nullptr) : t; }
 
 std::string LayerConfig::to_json() const {
   if (!layer.defined()) return "null";

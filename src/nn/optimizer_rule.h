@@ -25,6 +25,26 @@ inline Tensor moved(Variable& slot, Tensor target, double fraction) {
 /// 1 - base ^ step.
 inline Tensor rest_of_power(double base, Tensor step) { return subtract(1.0, power(full({}, base), std::move(step))); }
 
+/// What Adam and its kin have in common.
+template <class C>
+void moment_fields(Fields& v, C& c) {
+  v("beta_1", c.beta_1), v("beta_2", c.beta_2), v("epsilon", c.epsilon);
+}
+/// rate * sqrt(1 - beta_2^t) / (1 - beta_1^t): epsilon stands outside of the correction.
+inline Tensor adam_rate(Tensor rate, const Tensor& step, double beta_1, double beta_2) {
+  return divide(multiply(std::move(rate), sqrt(rest_of_power(beta_2, step))), rest_of_power(beta_1, step));
+}
+/// Adam's new value of `w`; slots are the two moments and, with amsgrad, the greatest second one.
+inline Tensor adam_update(const Tensor& w, Tensor g, const Tensor& rate, Variables& slots, double beta_1, double beta_2, double epsilon) {
+  Tensor m = moved(slots[0], g, 1 - beta_1);
+  Tensor v = moved(slots[1], square(std::move(g)), 1 - beta_2);
+  if (slots.size() > 2) {
+    v = maximum(slots[2].value(), std::move(v));
+    slots[2].assign(v);
+  }
+  return subtract(w, divide(multiply(std::move(m), cast(rate, w.dtype())), add(sqrt(std::move(v)), epsilon)));
+}
+
 /// An optimizer of the aggregate C, with `fields` (without what all share) beside it.
 template <class C>
 class OptimizerOf : public OptimizerBody {

@@ -63,7 +63,7 @@ RMSprop::operator Optimizer() const { return handle(new RMSpropRule(*this, "RMSp
 // Of Adam and AdamW, which differ in the default of weight_decay only.
 template <class C>
 void visit_adam(Fields& v, C& c) {
-  v("beta_1", c.beta_1), v("beta_2", c.beta_2), v("epsilon", c.epsilon), v("amsgrad", c.amsgrad);
+  moment_fields(v, c), v("amsgrad", c.amsgrad);
 }
 
 void fields(Fields& v, Adam& c) { visit_adam(v, c); }
@@ -79,21 +79,10 @@ class AdamRule final : public OptimizerOf<C> {
     if (this->config.amsgrad) s.push_back({"velocity_hat"});
     return s;
   }
-  // rate * sqrt(1 - beta_2^t) / (1 - beta_1^t): epsilon stands outside of the correction.
-  Tensors begin(Tensor rate, Tensor step) const override {
-    Tensor first = subtract(1.0, power(full({}, this->config.beta_1), step));
-    Tensor second = sqrt(subtract(1.0, power(full({}, this->config.beta_2), std::move(step))));
-    return {divide(multiply(std::move(rate), std::move(second)), std::move(first))};
-  }
+  Tensors begin(Tensor rate, Tensor step) const override { return {adam_rate(std::move(rate), step, this->config.beta_1, this->config.beta_2)}; }
   Tensor update(Tensor w, Tensor g, const Tensors& shared, Variables& slots) const override {
     const C& c = this->config;
-    Tensor m = moved(slots[0], g, 1 - c.beta_1);
-    Tensor v = moved(slots[1], square(std::move(g)), 1 - c.beta_2);
-    if (c.amsgrad) {
-      v = maximum(slots[2].value(), std::move(v));
-      slots[2].assign(v);
-    }
-    return subtract(w, divide(multiply(std::move(m), cast(shared[0], w.dtype())), add(sqrt(std::move(v)), c.epsilon)));
+    return adam_update(w, std::move(g), shared[0], slots, c.beta_1, c.beta_2, c.epsilon);
   }
 };
 Adam::operator Optimizer() const { return handle(new AdamRule<Adam>(*this, "Adam")); }
@@ -108,14 +97,13 @@ constexpr Class classes[] = {{"SGD", make<SGD>}, {"RMSprop", make<RMSprop>}, {"A
 Optimizer Optimizer::from_json(const std::string& text) {
   nn::Named n = nn::named_from(nn::parse(text, "optimizer"), "an optimizer");
   std::string known;
-  std::vector<optimizers::Class> all(std::begin(optimizers::classes), std::end(optimizers::classes));
-  for (const optimizers::Class& c : optimizers::more_classes()) all.push_back(c);
-  for (const optimizers::Class& c : all) {
-    std::string lower = c.name;
-    for (char& l : lower) l = static_cast<char>(std::tolower(static_cast<unsigned char>(l)));
-    if (n.class_name == c.name || n.class_name == lower || n.class_name == nn::snake_case(c.name)) return c.make(c.name, n.config);
-    known += (known.empty() ? "" : ", ") + lower;
-  }
+  for (auto classes : {std::span<const optimizers::Class>(optimizers::classes), optimizers::more_classes()})
+    for (const optimizers::Class& c : classes) {
+      std::string lower = c.name;
+      for (char& l : lower) l = static_cast<char>(std::tolower(static_cast<unsigned char>(l)));
+      if (n.class_name == c.name || n.class_name == lower || n.class_name == nn::snake_case(c.name)) return c.make(c.name, n.config);
+      known += (known.empty() ? "" : ", ") + lower;
+    }
   if (n.class_name == "LossScaleOptimizer") return loss_scale_from(n.config);
   fail(Code::NotFound, "optimizer: there is no '{}'; there are: {}", n.class_name, known);
 }

@@ -104,11 +104,6 @@ Adagrad::operator Optimizer() const { return handle(new AdagradRule(*this, "Adag
 
 // ---- Adamax -------------------------------------------------------------------------------------------------------------------------
 
-// What the kin of Adam share.
-template <class C>
-void moment_fields(Fields& v, C& c) {
-  v("beta_1", c.beta_1), v("beta_2", c.beta_2), v("epsilon", c.epsilon);
-}
 void fields(Fields& v, Adamax& c) { moment_fields(v, c); }
 
 class AdamaxRule final : public OptimizerOf<Adamax> {
@@ -227,14 +222,10 @@ class MuonRule final : public OptimizerOf<Muon> {
   }
   std::optional<double> decay_of(const Variable& v) const override { return takes_adam(v) ? config.adam_weight_decay : config.weight_decay; }
   Tensors begin(Tensor rate, Tensor step) const override {
-    Tensor alpha = multiply(multiply(rate, config.adam_lr_ratio), sqrt(rest_of_power(config.adam_beta_2, step)));
-    return {rate, divide(std::move(alpha), rest_of_power(config.adam_beta_1, step))};
+    return {rate, adam_rate(multiply(rate, config.adam_lr_ratio), step, config.adam_beta_1, config.adam_beta_2)};
   }
   Tensor update(Tensor w, Tensor g, const Tensors& shared, Variables& slots) const override {
-    if (slots.size() == 2) {
-      Tensor m = moved(slots[0], g, 1 - config.adam_beta_1), v = moved(slots[1], square(std::move(g)), 1 - config.adam_beta_2);
-      return subtract(w, divide(multiply(std::move(m), cast(shared[1], w.dtype())), add(sqrt(std::move(v)), config.epsilon)));
-    }
+    if (slots.size() == 2) return adam_update(w, std::move(g), shared[1], slots, config.adam_beta_1, config.adam_beta_2, config.epsilon);
     Tensor m = add(multiply(slots[0].value(), config.momentum), g);
     slots[0].assign(m);
     Tensor step = orthogonal(config.nesterov ? add(std::move(g), multiply(std::move(m), config.momentum)) : std::move(m));
