@@ -45,12 +45,10 @@ class WinogradConv final : public Conv {
     pieces_ = (panels + piece_panels_ - 1) / piece_panels_;
     const int64_t tiles = band_rows_ * tile_cols_;
     input_stride_ = tiles * d.c + 16;  // not a multiple of a page: 16 streams would meet in one set of the cache
-    room_ = (d.c + 15) / 16 * 16 + matrices * input_stride_ + matrices * (tiles * panel_ + 16);
+    room_ = d.c + matrices * input_stride_ + matrices * (tiles * panel_ + 16);  // a multiple of 16, as channels are: see winograd_fits()
   }
 
-  size_t scratch_bytes() const noexcept override {
-    return std::max(plain_->scratch_bytes(), static_cast<size_t>(threads_) * align64(static_cast<size_t>(room_) * sizeof(float)));
-  }
+  size_t scratch_bytes() const noexcept override { return std::max(plain_->scratch_bytes(), static_cast<size_t>(threads_ * room_) * sizeof(float)); }
   Status run(const float* x, const float* w, const float* bias, float* y, void* scratch) const noexcept override {
     return plain_->run(x, w, bias, y, scratch);
   }
@@ -79,8 +77,7 @@ class WinogradConv final : public Conv {
     std::atomic<int64_t> next{0};
     const float* const weights = static_cast<const float*>(packed);
     auto work = [&](int64_t thread, int64_t) {
-      float* const room =
-          reinterpret_cast<float*>(static_cast<char*>(scratch) + static_cast<size_t>(thread) * align64(static_cast<size_t>(room_) * sizeof(float)));
+      float* const room = static_cast<float*>(scratch) + thread * room_;
       std::fill_n(room, d_.c, 0.0f);
       int64_t have = -1;
       for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < d_.n * bands_ * pieces_;) {
@@ -97,7 +94,7 @@ class WinogradConv final : public Conv {
   const char* implementation() const noexcept override { return name_.c_str(); }
 
  private:
-  float* inputs(float* room) const noexcept { return room + (d_.c + 15) / 16 * 16; }
+  float* inputs(float* room) const noexcept { return room + d_.c; }
   int64_t rows_of(int64_t band) const noexcept { return std::min(band_rows_, tile_rows_ - band % bands_ * band_rows_); }
 
   void transform(const float* x, int64_t band, float* room) const noexcept {

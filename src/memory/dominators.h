@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+
 #include "memory/big.h"
 #include "memory/counted.h"
 

@@ -171,10 +171,9 @@ inline bool birth_is_ready() noexcept {
 }
 /// The next birth number of this thread; numbers grow over the process and are never used again.
 inline uint64_t next_birth() noexcept {
-  auto& s = detail::thread_state;
-  if (s.birth == s.birth_end || s.birth < detail::birth_floor.load(std::memory_order_relaxed)) [[unlikely]]
+  if (!birth_is_ready()) [[unlikely]]
     return detail::reserve_births();
-  return s.birth++;
+  return detail::thread_state.birth++;
 }
 /// Births after this call, on any thread, get larger numbers than the returned one.
 uint64_t birth_mark() noexcept;

@@ -192,7 +192,8 @@ size_t free_of(const Central& c) noexcept { return c.free_bytes.load(std::memory
 
 void trim_if_much(Heap heap) noexcept {
   Central &data = central(Heap::data), &objects = central(Heap::objects), &c = central(heap);
-  size_t own = free_of(c), all = free_of(data) + free_of(objects) + span_free_bytes.load(std::memory_order_relaxed);
+  size_t own = free_of(c),
+         all = slab_stats(Heap::data).free_bytes + slab_stats(Heap::objects).free_bytes + span_free_bytes.load(std::memory_order_relaxed);
   size_t in_use = data.page_bytes.load(std::memory_order_relaxed) + objects.page_bytes.load(std::memory_order_relaxed);
   if (all <= std::max(kKeepFree, in_use / 10) || own <= c.trim_at) return;
   std::lock_guard lock(c.mutex);
