@@ -27,7 +27,7 @@ constexpr Known functions[] = {
     {"elu", [](Tensor x) { return elu(std::move(x)); }},
     {"celu", [](Tensor x) { return celu(std::move(x)); }},
     {"selu", [](Tensor x) { return selu(std::move(x)); }},
-    {"sigmoid", [](Tensor x) { return sigmoid(std::move(x)); }},
+    {"sigmoid", [](Tensor x) { return noting_logits(std::move(x), [](Tensor z) { return sigmoid(std::move(z)); }); }},
     {"hard_sigmoid", [](Tensor x) { return hard_sigmoid(std::move(x)); }},
     {"log_sigmoid", [](Tensor x) { return log_sigmoid(std::move(x)); }},
     {"sparse_sigmoid", [](Tensor x) { return sparse_sigmoid(std::move(x)); }},
@@ -48,7 +48,7 @@ constexpr Known functions[] = {
     {"squareplus", [](Tensor x) { return squareplus(std::move(x)); }},
     {"sparse_plus", [](Tensor x) { return sparse_plus(std::move(x)); }},
     {"exponential", [](Tensor x) { return exp(std::move(x)); }},
-    {"softmax", [](Tensor x) { return softmax(std::move(x)); }},
+    {"softmax", [](Tensor x) { return noting_logits(std::move(x), [](Tensor z) { return softmax(std::move(z)); }); }},
     {"log_softmax", [](Tensor x) { return log_softmax(std::move(x)); }},
     {"sparsemax", [](Tensor x) { return sparsemax(std::move(x)); }},
 };
@@ -97,11 +97,12 @@ void ActivationFunction::from_json(const std::string& text) {
 
 namespace nn {
 
-std::string_view fusable(const ActivationFunction& a) {
-  if (a.linear() || a.layer().defined()) return {};
+Fused::Fused(const ActivationFunction& a) {
+  if (a.linear() || a.layer().defined()) return;
   const Known* f = find(a.name());
-  return f && ops::fusable_activation(f->name) ? f->name : std::string_view();
+  if (f && ops::fusable_activation(f->name)) name_ = f->name;
 }
+Fused::operator std::string_view() const noexcept { return nn_context.logits && name_ == "sigmoid" ? std::string_view() : name_; }
 Tensor finish(const ActivationFunction& a, std::string_view done, Tensor y) { return done.empty() ? a(std::move(y)) : std::move(y); }
 
 }  // namespace nn
@@ -226,7 +227,10 @@ class SoftmaxLayer final : public LayerOf<Softmax> {
   using LayerOf::LayerOf;
   bool supports_masking() const override { return true; }
   bool takes_mask() const override { return true; }
-  Tensor call(Tensor x, const Call& c) override { return nn::masked_softmax(std::move(x), c.mask, config.axis.axes); }
+  Tensor call(Tensor x, const Call& c) override {
+    if (c.mask.defined() || config.axis.axes.size() != 1) return nn::masked_softmax(std::move(x), c.mask, config.axis.axes);
+    return noting_logits(std::move(x), [&](Tensor z) { return softmax(std::move(z), config.axis.axes[0]); });
+  }
 };
 Softmax::operator Layer() const { return make_layer<SoftmaxLayer>(*this); }
 Outputs Softmax::operator()(TensorList x) const&& { return Layer(*this)(std::move(x)); }

@@ -76,7 +76,7 @@ namespace {
 template <class C>
 class Convolution final : public LayerOf<C> {
  public:
-  explicit Convolution(const C& c) : LayerOf<C>(c), fused_(nn::fusable(this->config.activation)) {
+  explicit Convolution(const C& c) : LayerOf<C>(c), fused_(this->config.activation) {
     const std::string layer = this->class_name();
     nn::check_positive(c.filters, layer.c_str(), "filters");
     nn::check_positive(c.groups, layer.c_str(), "groups");
@@ -103,7 +103,7 @@ class Convolution final : public LayerOf<C> {
   }
 
  private:
-  std::string_view fused_;
+  nn::Fused fused_;
   Weight kernel_, bias_;
 };
 

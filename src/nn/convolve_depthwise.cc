@@ -18,7 +18,7 @@ void check_depthwise(const C& c, const std::string& layer) {
 template <class C>
 class Depthwise final : public LayerOf<C> {
  public:
-  explicit Depthwise(const C& c) : LayerOf<C>(c), fused_(nn::fusable(this->config.activation)) {
+  explicit Depthwise(const C& c) : LayerOf<C>(c), fused_(this->config.activation) {
     check_depthwise(c, this->class_name());
     nn::adopt_activation(*this, this->config.activation);
   }
@@ -40,7 +40,7 @@ class Depthwise final : public LayerOf<C> {
   }
 
  private:
-  std::string_view fused_;
+  nn::Fused fused_;
   Weight kernel_, bias_;
 };
 
@@ -48,7 +48,7 @@ class Depthwise final : public LayerOf<C> {
 template <class C>
 class Separable final : public LayerOf<C> {
  public:
-  explicit Separable(const C& c) : LayerOf<C>(c), fused_(nn::fusable(this->config.activation)) {
+  explicit Separable(const C& c) : LayerOf<C>(c), fused_(this->config.activation) {
     nn::check_positive(c.filters, this->class_name().c_str(), "filters");
     check_depthwise(c, this->class_name());
     nn::adopt_activation(*this, this->config.activation);
@@ -72,7 +72,7 @@ class Separable final : public LayerOf<C> {
   }
 
  private:
-  std::string_view fused_;
+  nn::Fused fused_;
   Weight depthwise_, pointwise_, bias_;
 };
 

@@ -10,7 +10,7 @@ namespace {
 template <class C>
 class Transposed final : public LayerOf<C> {
  public:
-  explicit Transposed(const C& c) : LayerOf<C>(c), fused_(nn::fusable(this->config.activation)) {
+  explicit Transposed(const C& c) : LayerOf<C>(c), fused_(this->config.activation) {
     const std::string layer = this->class_name();
     nn::check_positive(c.filters, layer.c_str(), "filters");
     const std::vector<int64_t> strides = nn::sizes_of(c.strides);
@@ -41,7 +41,7 @@ class Transposed final : public LayerOf<C> {
   }
 
  private:
-  std::string_view fused_;
+  nn::Fused fused_;
   Weight kernel_, bias_;
 };
 

@@ -21,7 +21,7 @@ void fields(Fields& v, Dense& c) {
 
 class DenseLayer final : public LayerOf<Dense> {
  public:
-  explicit DenseLayer(const Dense& c) : LayerOf(c), fused_(nn::fusable(config.activation)) {
+  explicit DenseLayer(const Dense& c) : LayerOf(c), fused_(config.activation) {
     nn::check_positive(c.units, "Dense", "units");
     nn::adopt_activation(*this, config.activation);
   }
@@ -38,7 +38,7 @@ class DenseLayer final : public LayerOf<Dense> {
   }
 
  private:
-  std::string_view fused_;
+  nn::Fused fused_;
   Weight kernel_, bias_;
 };
 Dense::operator Layer() const { return make_layer<DenseLayer>(*this); }

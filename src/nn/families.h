@@ -14,8 +14,16 @@
 
 namespace tenure::nn {
 
-/// The activation's name if linear and convolutions have it in their kernels, else "": then it is applied to the result.
-std::string_view fusable(const ActivationFunction& a);
+/// The activation's name if linear and convolutions have it in their kernels, else "": then it is applied to the result. A sigmoid is applied to
+/// the result while a step notes logits (its graph puts them together again).
+class Fused {
+ public:
+  explicit Fused(const ActivationFunction& a);
+  operator std::string_view() const noexcept;
+
+ private:
+  std::string_view name_;
+};
 /// activation(y) where `done` was not already in the kernel.
 Tensor finish(const ActivationFunction& a, std::string_view done, Tensor y);
 

@@ -187,7 +187,10 @@ Tensors FunctionalGraph::run_step(const Step& s, std::vector<Tensor>& slots) con
     else if (Tensor& t = slots[static_cast<size_t>(s.in[i])]; s.last_in[i]) xs.push_back(std::move(t));
     else xs.push_back(t);
   }
-  if (!s.node->callee()) return apply_all(*s.node->op(), xs, s.node->attrs());
+  if (const Op* op = s.node->op()) {
+    if (!nn_context.logits || (op->name != "softmax" && op->name != "sigmoid")) return apply_all(*op, xs, s.node->attrs());
+    return {noting_logits(std::move(xs[0]), [&](Tensor x) { return apply_all(*op, {&x, 1}, s.node->attrs())[0]; })};
+  }
   // An enclosing call that says whether it trains is heard before what the node was made with.
   bool said = thread_context.call && thread_context.call->training;
   Call call = s.call.bind([&](size_t i) { return s.extra[i] < 0 ? s.node->extra(i) : slots[static_cast<size_t>(s.extra[i])]; });

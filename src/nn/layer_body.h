@@ -28,6 +28,19 @@ struct LossCollector {
   int64_t batch = 1;
 };
 
+/// What went into the softmaxes and sigmoids of the step that runs on this thread. Cross entropies of such an output are computed from there, as
+/// in Keras: a probability that rounds to 0 or 1 has no gradient, its logit has. A result is known by its birth number, so nothing is kept alive
+/// but the logits, and those until the step ends (a traced step's have no memory).
+class Logits {
+ public:
+  void note(const Tensor& y, Tensor x) { notes_.emplace_back(y.body()->birth(), std::move(x)); }
+  /// Empty if y was not made by a softmax or sigmoid.
+  Tensor of(const Tensor& y) const;
+
+ private:
+  std::vector<std::pair<uint64_t, Tensor>> notes_;  // stack-bound
+};
+
 /// Hears of the outputs of every layer called on this thread, innermost first.
 class CallWatcher {
  public:
@@ -64,6 +77,7 @@ struct CallPlan {
 struct NnContext {
   LossCollector* losses;
   CallWatcher* watcher;
+  Logits* logits;
 };
 extern thread_local constinit NnContext nn_context;
 
@@ -80,6 +94,15 @@ class With {
   T*& slot_;
   T* saved_;
 };
+
+/// f(x), whose result is known as x's softmax or sigmoid to the losses of the step that runs here.
+template <class F>
+Tensor noting_logits(Tensor x, F f) {
+  if (!nn_context.logits) return f(std::move(x));
+  Tensor y = f(x);
+  nn_context.logits->note(y, std::move(x));
+  return y;
+}
 
 /// What layer code does inside is on specs only.
 class Abstractly {

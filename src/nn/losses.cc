@@ -12,7 +12,7 @@
 #include <tuple>
 
 #include "core/context.h"
-#include "nn/config.h"
+#include "nn/layer_body.h"
 
 namespace tenure {
 
@@ -46,6 +46,12 @@ std::pair<Tensor, Tensor> aligned(Tensor y_true, Tensor y_pred) {
   return nn::same_rank(std::move(y_true), std::move(y_pred));
 }
 
+// A step's logits in place of the softmax or sigmoid that they went into.
+void seek_logits(Tensor& y_pred, bool& from_logits) {
+  if (!nn_context.logits) return;
+  if (Tensor x = nn_context.logits->of(y_pred); x.defined()) y_pred = std::move(x), from_logits = true;
+}
+
 }  // namespace
 
 Tensor mean_squared_error(Tensor y_true, Tensor y_pred) {
@@ -59,12 +65,14 @@ Tensor mean_absolute_error(Tensor y_true, Tensor y_pred) {
 }
 
 Tensor binary_crossentropy(Tensor y_true, Tensor y_pred, bool from_logits, double label_smoothing, int axis) {
+  seek_logits(y_pred, from_logits);
   auto [t, p] = aligned(std::move(y_true), std::move(y_pred));
   if (label_smoothing != 0) t = add(multiply(std::move(t), 1 - label_smoothing), 0.5 * label_smoothing);
   return mean(tenure::binary_crossentropy(std::move(t), std::move(p), from_logits), {axis});
 }
 
 Tensor categorical_crossentropy(Tensor y_true, Tensor y_pred, bool from_logits, double label_smoothing, int axis) {
+  seek_logits(y_pred, from_logits);
   auto [t, p] = aligned(std::move(y_true), std::move(y_pred));
   if (label_smoothing != 0) {
     auto classes = static_cast<double>(p.shape().dim(axis));
@@ -74,6 +82,7 @@ Tensor categorical_crossentropy(Tensor y_true, Tensor y_pred, bool from_logits, 
 }
 
 Tensor sparse_categorical_crossentropy(Tensor y_true, Tensor y_pred, bool from_logits, std::optional<int64_t> ignore_class, int axis) {
+  seek_logits(y_pred, from_logits);
   if (!is_integer(y_true.dtype())) y_true = cast(std::move(y_true), int32);
   if (y_true.rank() == y_pred.rank() && y_true.rank() > 0 && y_true.shape().back() == 1) y_true = squeeze(std::move(y_true), {-1});
   if (!ignore_class) return tenure::sparse_categorical_crossentropy(std::move(y_true), std::move(y_pred), from_logits, axis);

@@ -120,6 +120,8 @@ Tensors train_step(LayerBody& model, Tensors args, const Layout& layout) {
   Variables variables;
   model.collect(LayerBody::Which::trainable, variables);
   GradientTape tape;
+  Logits logits;
+  With note(nn_context.logits, &logits);
   Forward f = forward(model, a, true);
   OptimizerBody& optimizer = *model.model()->optimizer;
   Tensors gradients = tape.gradient(optimizer.scaled(f.total), variables);
@@ -131,6 +133,8 @@ Tensors train_step(LayerBody& model, Tensors args, const Layout& layout) {
 
 Tensors test_step(LayerBody& model, Tensors args, const Layout& layout) {
   Arguments a = divide_arguments(std::move(args), layout);
+  Logits logits;
+  With note(nn_context.logits, &logits);
   Forward f = forward(model, a, false);
   update_metrics(*model.model(), a, f);
   return {f.total};

@@ -308,6 +308,15 @@ def fits():
     cnn = lambda: [L.Conv2D(4, 3, padding="same", use_bias=False), L.BatchNormalization(), L.ReLU(), L.MaxPooling2D(), L.DepthwiseConv2D(3, padding="same"), L.Flatten(),
                    L.LayerNormalization(), L.Dense(3, activation="softmax")]
     fit_case("cnn_adam", cnn, sparse, lambda d: (d.f(10, 6, 6, 2), d.i(10, low=0, high=3), {}), lambda: o.Adam(0.01), batch_size=4)
+    # Logits so far out that probabilities round to 0 and 1: Keras' losses go on from the logits.
+    far, one_hots = lambda d: (60 * d.f(22, 5), d.i(22, low=0, high=3), {}), lambda d: (60 * d.f(22, 5), np.eye(3, dtype="float32")[d.i(22, low=0, high=3)], {})
+    slow = lambda: o.SGD(1e-3)
+    fit_case("far_sparse", lambda: [L.Dense(3, activation="softmax")], sparse, far, slow, batch_size=8)
+    fit_case("far_softmax", lambda: [L.Dense(3), L.Softmax()], dict(loss="sparse_categorical_crossentropy", metrics=["sparse_categorical_crossentropy"]), far, slow, batch_size=8)
+    fit_case("far_activation", lambda: [L.Dense(3), L.Activation("softmax")], dict(loss="categorical_crossentropy", metrics=["accuracy"]), one_hots, slow, batch_size=8)
+    fit_case("far_sigmoid", lambda: [L.Dense(3, activation="sigmoid")], dict(loss="binary_crossentropy", metrics=["accuracy"]), one_hots, slow, batch_size=8)
+    fit_case("far_binary_softmax", lambda: [L.Dense(3, activation="softmax")], dict(loss="binary_crossentropy", metrics=["accuracy"]), one_hots, slow, batch_size=8)
+    fit_case("far_not_last", lambda: [L.Dense(3, activation="softmax"), L.Rescaling(0.5, 0.25)], sparse, far, slow, batch_size=8)
 
 
 def schedules():
