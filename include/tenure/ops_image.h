@@ -4,6 +4,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -29,6 +30,20 @@ TENURE_API Tensor perspective_transform(Tensor images, Tensor start_points, Tens
 /// Values of `inputs` (any rank) at `coordinates` [rank, ...]: order 0 takes the nearest element, 1 interpolates. fill_mode: constant, nearest,
 /// wrap, mirror or reflect.
 TENURE_API Tensor map_coordinates(Tensor inputs, Tensor coordinates, int order, std::string_view fill_mode = "constant", double fill_value = 0);
+
+/// How images become another size: keras.ops.image.resize's arguments.
+struct ResizeOptions {
+  Pair size = 1;                           ///< height and width, needed
+  std::string interpolation = "bilinear";  ///< or nearest, bicubic, lanczos3, lanczos5
+  bool antialias = false;                  ///< widens the filter where images become smaller
+  bool crop_to_aspect_ratio = false;       ///< takes the largest middle part with the proportions of `size`
+  bool pad_to_aspect_ratio = false;        ///< puts a border of fill_value around, to the proportions of `size`
+  std::string fill_mode = "constant";
+  double fill_value = 0;
+  std::string data_format = "channels_last";
+};
+/// As the resize of ops.h, with the parts of the image that it concerns.
+TENURE_API Tensor resize(Tensor images, const ResizeOptions& options);
 
 /// Rows and columns to leave out or to add; of top, bottom and target_height (left, right and target_width) two are given, or none for no change.
 struct ImageBorders {

@@ -23,7 +23,7 @@ TEST_P(ReferenceFiles, GiveTheOutputsThatKerasRecorded) {
 }
 INSTANTIATE_TEST_SUITE_P(All, ReferenceFiles,
                          testing::Values("cnn", "functional_zoo", "io_ops", "io_structures", "io_outputs", "io_sequential", "io_numbers", "io_places",
-                                         "io_fixed", "io_networks", "io_linalg", "io_pictures", "io_rest"));
+                                         "io_fixed", "io_networks", "io_linalg", "io_pictures", "io_rest", "io_first"));
 
 TEST(Load, ReadsBfloat16AndFloat16Weights) {
   if (!have(sample("lowprec.keras"))) GTEST_SKIP() << "the shared samples are not here";

@@ -4,6 +4,8 @@
 #include <span>
 #include <string_view>
 
+#include <tenure/ops_numpy.h>
+
 #include "base/check.h"
 #include "io/op_arguments.h"
 
@@ -60,10 +62,14 @@ inline int axis_of(Args a, int position, int otherwise) {
   return axes[0];
 }
 
-inline std::string channels_last(Args a, int position) {
+/// f of values whose channels stand last: those of channels_first, [batch, channels, ...], are turned before and back after.
+template <class F>
+Tensor channels_last(Args a, int position, Tensor x, F f) {
   const std::string format = a.text(position, "data_format", "channels_last");
-  if (format != "channels_last") a.wrong("data_format", Json(format), "channels_last");
-  return format;
+  if (format == "channels_last") return f(std::move(x));
+  if (format != "channels_first") a.wrong("data_format", Json(format), "channels_last or channels_first");
+  if (x.rank() < 3) a.wrong("data_format", Json(format), "channels_last for values without places");
+  return moveaxis(f(moveaxis(std::move(x), {1}, {-1})), {-1}, {1});
 }
 
 inline Pair pair_of(Args a, int position, const char* name, std::optional<Pair> otherwise) {

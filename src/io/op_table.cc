@@ -184,8 +184,7 @@ Tensors pool_op(Args a) {
   Tensor x = a.tensor(0, "inputs");
   const std::vector<int64_t> size = a.integers(1, "pool_size"), strides = a.integers(2, "strides", size);
   const std::string padding = a.text(3, "padding", "valid");
-  channels_last(a, 4);
-  return {F(std::move(x), {.pool_size = size, .strides = strides, .padding = padding})};
+  return {channels_last(a, 4, std::move(x), [&](Tensor t) { return F(std::move(t), {.pool_size = size, .strides = strides, .padding = padding}); })};
 }
 
 template <Tensor (*F)(Tensor, Tensor, const ConvNdOptions&, Tensor)>
@@ -193,11 +192,12 @@ Tensors conv_op(Args a) {
   Tensor x = a.tensor(0, "inputs"), k = a.tensor(1, "kernel");
   const std::vector<int64_t> strides = a.integers(2, "strides", {1});
   const std::string padding = a.text(3, "padding", "valid");
-  channels_last(a, 4);
   const std::vector<int64_t> dilation = a.integers(5, "dilation_rate", {1});
-  const int64_t in = x.rank() ? x.shape().back() : -1, own = k.rank() > 1 ? k.dim(-2) : -1;
-  const int64_t groups = F == conv && own > 0 && in > 0 ? in / own : 1;
-  return {F(std::move(x), std::move(k), {.strides = strides, .padding = padding, .dilation_rate = dilation, .groups = groups}, {})};
+  return {channels_last(a, 4, std::move(x), [&](Tensor t) {
+    const int64_t in = t.rank() ? t.shape().back() : -1, own = k.rank() > 1 ? k.dim(-2) : -1;
+    const int64_t groups = F == conv && own > 0 && in > 0 ? in / own : 1;
+    return F(std::move(t), std::move(k), {.strides = strides, .padding = padding, .dilation_rate = dilation, .groups = groups}, {});
+  })};
 }
 
 // Sorted by name.

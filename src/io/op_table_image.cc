@@ -19,15 +19,14 @@ Tensors in_format(Args a) {
 }
 Tensors resize_op(Args a) {
   Tensor x = a.tensor(0, "images");
-  const Pair size = pair_of(a, 1, "size", {});
-  const std::string how = a.text(2, "interpolation", "bilinear");
-  const bool antialias = a.flag(3, "antialias");
-  for (const char* name : {"crop_to_aspect_ratio", "pad_to_aspect_ratio"})
-    if (a.flag(-1, name)) a.wrong(name, Json(true), "false");
-  a.text(-1, "fill_mode", "constant"), a.number(-1, "fill_value", 0.0);
-  channels_last(a, -1);
-  if (how != "bilinear" && how != "nearest") a.wrong("interpolation", Json(how), "bilinear or nearest");
-  return {resize(std::move(x), size, how, antialias)};
+  ResizeOptions o;
+  o.size = pair_of(a, 1, "size", {});
+  o.interpolation = a.text(2, "interpolation", "bilinear");
+  o.antialias = a.flag(3, "antialias");
+  o.crop_to_aspect_ratio = a.flag(-1, "crop_to_aspect_ratio"), o.pad_to_aspect_ratio = a.flag(-1, "pad_to_aspect_ratio");
+  o.fill_mode = a.text(-1, "fill_mode", "constant"), o.fill_value = a.number(-1, "fill_value", 0.0);
+  o.data_format = format_of(a, -1);
+  return {resize(std::move(x), o)};
 }
 Tensors affine_transform_op(Args a) {
   Tensor x = a.tensor(0, "images"), t = a.tensor(1, "transform");

@@ -119,26 +119,27 @@ template <Tensor (*F)(Tensor, const std::vector<int64_t>&)>
 Tensors adaptive_pool(Args a) {
   Tensor x = a.tensor(0, "inputs");
   std::vector<int64_t> size = a.integers(1, "output_size");
-  channels_last(a, 2);
   if (size.size() == 1) size.resize(static_cast<size_t>(std::max(1, x.rank() - 2)), size[0]);
-  return {F(std::move(x), size)};
+  return {channels_last(a, 2, std::move(x), [&](Tensor t) { return F(std::move(t), size); })};
 }
 Tensors conv_transpose_op(Args a) {
   Tensor x = a.tensor(0, "inputs"), k = a.tensor(1, "kernel");
   const std::vector<int64_t> strides = a.integers(2, "strides", {1});
   const std::string padding = a.text(3, "padding", "valid");
   const std::vector<int64_t> more = a.integers(4, "output_padding");
-  channels_last(a, 5);
   const std::vector<int64_t> dilation = a.integers(6, "dilation_rate", {1});
-  return {conv_transpose(std::move(x), std::move(k), {.strides = strides, .padding = padding, .output_padding = more, .dilation_rate = dilation})};
+  return {channels_last(a, 5, std::move(x), [&](Tensor t) {
+    return conv_transpose(std::move(t), std::move(k), {.strides = strides, .padding = padding, .output_padding = more, .dilation_rate = dilation});
+  })};
 }
 Tensors separable_conv_op(Args a) {
   Tensor x = a.tensor(0, "inputs"), depth = a.tensor(1, "depthwise_kernel"), point = a.tensor(2, "pointwise_kernel");
   const std::vector<int64_t> strides = a.integers(3, "strides", {1});
   const std::string padding = a.text(4, "padding", "valid");
-  channels_last(a, 5);
   const std::vector<int64_t> dilation = a.integers(6, "dilation_rate", {1});
-  return {separable_conv(std::move(x), std::move(depth), std::move(point), {.strides = strides, .padding = padding, .dilation_rate = dilation})};
+  return {channels_last(a, 5, std::move(x), [&](Tensor t) {
+    return separable_conv(std::move(t), std::move(depth), std::move(point), {.strides = strides, .padding = padding, .dilation_rate = dilation});
+  })};
 }
 template <Tensor (*F)(Tensor, int64_t, std::string_view)>
 Tensors blocks(Args a) {

@@ -1,6 +1,7 @@
 // Ops of images as compositions: colours, sampling at transformed places, borders, patches, filters. Nothing here owns anything.
 #include <tenure/ops_image.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -8,6 +9,7 @@
 #include <tenure/ops_linalg.h>
 #include <tenure/ops_numpy.h>
 
+#include "core/context.h"
 #include "ops/helpers.h"
 #include "ops/patches.h"
 #include "ops/sample.h"
@@ -47,6 +49,29 @@ Tensors colours(const Images& images, std::string_view op) {
   check(is_float(images.x.dtype()), Code::DType, "{}: expected float images, got {}", op, images.x.spec());
   check(images.channels() == 3, Code::Shape, "{}: expected 3 channels, got {}", op, images.x.spec());
   return split(images.x, 3, -1);
+}
+
+// ---- size -----------------------------------------------------------------------------------------------------------------------
+
+// Keras computes the proportions in float32.
+int64_t in_proportion(int64_t a, int64_t b, int64_t c) { return static_cast<int64_t>(static_cast<float>(a * b) / static_cast<float>(c)); }
+
+// The largest middle part with the proportions of the target.
+Tensor cropped_to_aspect(const Images& images, Pair to) {
+  const int64_t h = images.height(), w = images.width();
+  const int64_t ch = std::max<int64_t>(std::min(h, in_proportion(w, to.h, to.w)), 1);
+  const int64_t cw = std::max<int64_t>(std::min(w, in_proportion(h, to.w, to.h)), 1);
+  const int64_t top = (h - ch) / 2, left = (w - cw) / 2;
+  Tensor x = ch == h ? images.x : slice_axis(images.x, 1, top, top + ch);
+  return cw == w ? x : slice_axis(std::move(x), 2, left, left + cw);
+}
+
+// The same border before and behind: as Keras has it one less than the proportions ask for where that is odd.
+Tensor padded_to_aspect(const Images& images, Pair to, double value) {
+  const int64_t h = images.height(), w = images.width();
+  const int64_t rows = (std::max(h, in_proportion(w, to.h, to.w)) - h) / 2, columns = (std::max(w, in_proportion(h, to.w, to.h)) - w) / 2;
+  if (rows == 0 && columns == 0) return images.x;
+  return pad(images.x, {{0, 0}, {rows, rows}, {columns, columns}, {0, 0}}, "constant", value);
 }
 
 // ---- sampling -------------------------------------------------------------------------------------------------------------------
@@ -130,6 +155,23 @@ Tensor sample(const Images& images, Tensor x, Tensor y, std::string_view interpo
 }
 
 }  // namespace
+
+// ---- size -----------------------------------------------------------------------------------------------------------------------
+
+Tensor resize(Tensor images, const ResizeOptions& o) {
+  check(!o.crop_to_aspect_ratio || !o.pad_to_aspect_ratio, Code::InvalidArgument,
+        "resize: crop_to_aspect_ratio and pad_to_aspect_ratio exclude each other");
+  check(o.fill_mode == "constant", Code::InvalidArgument, "resize: expected fill_mode constant, got '{}'", o.fill_mode);
+  check(o.size.h > 0 && o.size.w > 0, Code::InvalidArgument, "resize: expected a size of at least 1x1, got {}x{}", o.size.h, o.size.w);
+  Images i(std::move(images), o.data_format, "resize");
+  // The shape alone is the same whatever part is taken.
+  const bool open = thread_context.abstract && (i.height() < 0 || i.width() < 0);
+  if ((o.crop_to_aspect_ratio || o.pad_to_aspect_ratio) && !open) {
+    i.need_size("resize");
+    i.x = o.crop_to_aspect_ratio ? cropped_to_aspect(i, o.size) : padded_to_aspect(i, o.size, o.fill_value);
+  }
+  return i.close(resize(std::move(i.x), o.size, o.interpolation, o.antialias));
+}
 
 // ---- colours --------------------------------------------------------------------------------------------------------------------
 

@@ -116,7 +116,22 @@ def io_pictures():
     return keras.Model([p, t], outputs, name="io_pictures"), [draw.f(2, 6, 7, 3, low=0, high=1), np.float32([[0.9, 0.2, -0.43, -0.1, 1.1, 0.32, 0, 0], [0.8, -0.3, 2.1, 0.4, 0.9, -1.2, 0.01, -0.02]])]
 
 
-MODELS = {m.__name__: m for m in (io_numbers, io_places, io_fixed, io_networks, io_linalg, io_pictures)}
+def io_first():
+    """Channels first, as far as Keras runs it on a CPU; every way to another size."""
+    p, v, q = keras.Input((3, 8, 9)), keras.Input((2, 4, 5, 6)), keras.Input((8, 9, 3))
+    first = dict(data_format="channels_first")
+    outputs = [
+        ops.conv(v, filled(2, 2, 2, 2, 3), padding="same", **first), ops.depthwise_conv(p, filled(3, 3, 3, 2), **first), ops.separable_conv(p, filled(3, 3, 3, 1), filled(1, 1, 3, 4), **first),
+        ops.max_pool(p, 2, **first), ops.average_pool(p, (2, 3), padding="same", **first), ops.adaptive_average_pool(p, (3, 2), **first), ops.adaptive_max_pool(p, (3, 2), **first),
+        ops.image.resize(p, (4, 5), **first), ops.image.resize(p, (4, 7), crop_to_aspect_ratio=True, **first),
+        ops.image.resize(p, (4, 7), interpolation="bicubic", pad_to_aspect_ratio=True, fill_value=0.5, **first), ops.image.resize(q, (4, 7), interpolation="lanczos3", antialias=True),
+        ops.image.resize(q, (11, 4), interpolation="lanczos5", crop_to_aspect_ratio=True), ops.image.resize(q, (11, 4), interpolation="nearest", pad_to_aspect_ratio=True),
+    ]
+    draw = Draw("io_first")
+    return keras.Model([p, v, q], outputs, name="io_first"), [draw.f(2, 3, 8, 9), draw.f(2, 2, 4, 5, 6), draw.f(2, 8, 9, 3)]
+
+
+MODELS = {m.__name__: m for m in (io_numbers, io_places, io_fixed, io_networks, io_linalg, io_pictures, io_first)}
 
 if __name__ == "__main__":
     for name, make in MODELS.items():
