@@ -4,6 +4,7 @@
 
 #include "memory/objects.h"
 #include "memory/test_owner.h"
+#include "sanitizer.h"
 
 namespace tenure::memory {
 namespace {
@@ -208,7 +209,7 @@ TEST(Walk, BesideThreadsThatMakeAndDropObjects) {
         HeldOf<Box> outer(box);  // from here on it is found
       }
     });
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < (kThreadSanitizer ? 10 : 200); ++i) {
     ObjectGraph g = ObjectGraph::gather(false);
     size_t text = 0;
     for (const auto& o : g.objects) text += o.live->describe().size();
