@@ -261,10 +261,10 @@ void OwnedName::rename(std::string_view text) {
 }
 
 namespace {
-// The thread's table of recent accounts, made at first use and emptied when accounts were recycled. Call under the table's mutex.
+// The table of recent accounts of a registered thread (its key frees it), made at first use and emptied when accounts were recycled. Call under
+// the table's mutex.
 RecentAccounts& own_recent() {
   uint64_t epoch = detail::table_epoch.load(std::memory_order_relaxed);
-  if (!thread_state.token) register_thread();  // its key frees the table
   auto*& recent = thread_state.recent;
   if (recent == &detail::nothing_recent) recent = new detail::RecentAccounts{};
   if (recent->epoch != epoch) *recent = {.epoch = epoch};
@@ -273,6 +273,7 @@ RecentAccounts& own_recent() {
 }  // namespace
 
 AccountId detail::child_slow(AccountId parent, NameId name) {
+  if (!thread_state.token) register_thread();  // before the table's mutex: a fork takes that after those of the registers
   Table& t = table();
   std::lock_guard lock(t.mutex);
   auto& recent = own_recent();
@@ -296,7 +297,6 @@ AccountId detail::child_slow(AccountId parent, NameId name) {
   else t.free.pop_back();
   ++r.generation;
   r.parent = parent, r.name = name;
-  if (!thread_state.token) register_thread();
   r.owner.store(thread_state.token, std::memory_order_relaxed);
   r.id.store(id, std::memory_order_relaxed);
   return known = id;
