@@ -23,7 +23,8 @@ Tensor nn::encode_categories(Tensor x, std::string_view mode, int64_t depth, DTy
     return one_hot(std::move(x), depth, -1, dtype);
   }
   // Of more than two axes Keras reduces the second, and a negative index counts for nothing.
-  return ops::count_categories(std::move(x), x.rank() > 1 ? 1 : 0, depth, mode == "multi_hot", x.rank() <= 2, dtype, std::move(weights));
+  const int rank = x.rank();
+  return ops::count_categories(std::move(x), rank > 1 ? 1 : 0, depth, mode == "multi_hot", rank <= 2, dtype, std::move(weights));
 }
 
 void nn::check_mode(std::string_view mode, std::string_view modes, std::string_view layer) {

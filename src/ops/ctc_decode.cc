@@ -279,7 +279,8 @@ using namespace ops;
 
 Tensors ctc_decode(Tensor inputs, Tensor sequence_lengths, std::string_view strategy, int64_t beam_width, int64_t top_paths, bool merge_repeated,
                    std::optional<int64_t> mask_index) {
-  inputs = cast(std::move(inputs), promote(inputs.dtype(), float32));
+  const DType t = promote(inputs.dtype(), float32);
+  inputs = cast(std::move(inputs), t);
   Tensor in[2] = {std::move(inputs), cast(std::move(sequence_lengths), int32)};
   const CtcDecode attrs{std::string(strategy), beam_width, top_paths, merge_repeated, mask_index.value_or(-1)};
   return apply_all(ctc_decode_op, in, {&attrs, attrs_of<CtcDecode>()});

@@ -148,7 +148,8 @@ Tensor irfft(Tensor real, Tensor imag, std::optional<int64_t> fft_length) {
   }
   const Tensor at = Tensor::from(places, {n});
   Tensor re = take(std::move(real), at, -1), im = take(std::move(imag), at, -1);
-  im = multiply(std::move(im), cast(Tensor::from(signs, {n}), im.dtype()));
+  Tensor sign = cast(Tensor::from(signs, {n}), im.dtype());
+  im = multiply(std::move(im), std::move(sign));
   return divide(transform(std::move(re), std::move(im), true)[0], static_cast<double>(n));
 }
 

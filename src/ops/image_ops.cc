@@ -40,7 +40,8 @@ struct Images {
     check(height() >= 0 && width() >= 0 && channels() >= 0, Code::Shape, "{}: height, width and channels must be known, got {}", op, x.spec());
   }
   Tensor close(Tensor y) const {
-    if (first) y = transpose(std::move(y), y.rank() == 5 ? std::vector<int>{0, 3, 1, 2, 4} : std::vector<int>{0, 3, 1, 2});
+    const int rank = y.rank();
+    if (first) y = transpose(std::move(y), rank == 5 ? std::vector<int>{0, 3, 1, 2, 4} : std::vector<int>{0, 3, 1, 2});
     return single ? squeeze(std::move(y), {0}) : y;
   }
 };
@@ -472,7 +473,8 @@ Tensor scale_and_translate(Tensor images, const Shape& output_shape, Tensor scal
     auto at = [i](const Tensor& of) { return reshape(slice(of, {i}, {1}), {}); };
     Tensor w =
         shares_of(images.shape()[static_cast<size_t>(axis)], output_shape[static_cast<size_t>(axis)], at(scale), at(translation), method, antialias);
-    y = moveaxis(tensordot(std::move(y), cast(std::move(w), y.dtype()), Axes{axis}, Axes{0}), {-1}, {axis});
+    w = cast(std::move(w), y.dtype());
+    y = moveaxis(tensordot(std::move(y), std::move(w), Axes{axis}, Axes{0}), {-1}, {axis});
   }
   if (is_float(given)) return y;
   return cast(minimum(maximum(round(std::move(y)), cast(min(images), float32)), cast(max(images), float32)), given);

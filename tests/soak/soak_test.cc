@@ -10,6 +10,7 @@
 
 #include <tenure/tenure.h>
 
+#include "base/parallel.h"
 #include "sanitizer.h"
 
 namespace tenure {
@@ -46,6 +47,12 @@ class Rounds {
     be_refused();
     a.join(), b.join();
     ++round_;
+  }
+  /// The work as it goes while another thread has the team: what a trace keeps for that is made once.
+  void serially() {
+    run_serially(true);
+    serve(), fit(), load(), search();
+    run_serially(false);
   }
   int64_t refused() const { return refused_; }
 
@@ -91,6 +98,7 @@ TEST(Soak, MixedWorkUnderABudgetLeavesExactCountsFlat) {
     ~NoBudget() { memory::set_budget(0); }
   } no_budget;
   for (int i = 0; i < 20; ++i) round();
+  round.serially();
   // How long a round takes, by the first twentieth of the time.
   auto start = Clock::now();
   auto passed = [&] { return std::chrono::duration<double>(Clock::now() - start).count(); };
