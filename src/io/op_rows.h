@@ -4,10 +4,9 @@
 #include <span>
 #include <string_view>
 
-#include <tenure/ops_numpy.h>
-
 #include "base/check.h"
 #include "io/op_arguments.h"
+#include "nn/families.h"
 
 namespace tenure::io {
 
@@ -69,7 +68,7 @@ Tensor channels_last(Args a, int position, Tensor x, F f) {
   if (format == "channels_last") return f(std::move(x));
   if (format != "channels_first") a.wrong("data_format", Json(format), "channels_last or channels_first");
   if (x.rank() < 3) a.wrong("data_format", Json(format), "channels_last for values without places");
-  return moveaxis(f(moveaxis(std::move(x), {1}, {-1})), {-1}, {1});
+  return nn::from_last(f(nn::to_last(std::move(x), format)), format);
 }
 
 inline Pair pair_of(Args a, int position, const char* name, std::optional<Pair> otherwise) {

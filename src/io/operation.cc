@@ -34,10 +34,9 @@ class OperationLayer final : public LayerBase {
   }
   Tensors call_all(Tensors xs, const Call&) override {
     OpArguments a(config.op, args_, kwargs_, config_, xs);
-    const bool noted = nn_context.logits && (config.op == "Softmax" || config.op == "Sigmoid");
     Tensors ys = run_(a);
     a.finish();
-    if (noted && xs.size() == 1) nn_context.logits->note(ys[0], xs[0]);
+    if (nn_context.logits && (config.op == "Softmax" || config.op == "Sigmoid")) nn_context.logits->note(ys[0], a.tensor(0, "x"));
     return ys;
   }
   void visit_config(Fields& v) override { fields(v, config); }

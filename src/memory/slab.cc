@@ -191,11 +191,11 @@ size_t cached_bytes(Heap heap) noexcept {
 size_t free_of(const Central& c) noexcept { return c.free_bytes.load(std::memory_order_relaxed); }
 
 void trim_if_much(Heap heap) noexcept {
-  Central &data = central(Heap::data), &objects = central(Heap::objects), &c = central(heap);
-  size_t own = free_of(c),
-         all = slab_stats(Heap::data).free_bytes + slab_stats(Heap::objects).free_bytes + span_free_bytes.load(std::memory_order_relaxed);
-  size_t in_use = data.page_bytes.load(std::memory_order_relaxed) + objects.page_bytes.load(std::memory_order_relaxed);
-  if (all <= std::max(kKeepFree, in_use / 10) || own <= c.trim_at) return;
+  Central& c = central(heap);
+  if (free_of(c) <= c.trim_at) return;  // nearly always, and cheaper to know than what follows
+  const SlabStats data = slab_stats(Heap::data), objects = slab_stats(Heap::objects);
+  const size_t all = data.free_bytes + objects.free_bytes + span_free_bytes.load(std::memory_order_relaxed);
+  if (all <= std::max(kKeepFree, (data.page_bytes + objects.page_bytes) / 10)) return;
   std::lock_guard lock(c.mutex);
   size_t returned = 0;
   c.trim_locked(&returned);
