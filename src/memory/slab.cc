@@ -39,8 +39,8 @@ struct Central {
   std::byte* region = nullptr;
   size_t region_left = 0;
   std::atomic<size_t> page_bytes{0};
-  std::atomic<size_t> free_bytes{0};  // of free_count
-  size_t trim_at = size_t{4} << 20;   // free bytes below which trimming is not tried
+  std::atomic<size_t> free_bytes{0};             // of free_count
+  std::atomic<size_t> trim_at{size_t{4} << 20};  // free bytes below which trimming is not tried
 
   void count_free(int cls, int64_t slots) noexcept {  // under the mutex
     free_count[cls] += static_cast<size_t>(slots);
@@ -192,7 +192,7 @@ size_t free_of(const Central& c) noexcept { return c.free_bytes.load(std::memory
 
 void trim_if_much(Heap heap) noexcept {
   Central& c = central(heap);
-  if (free_of(c) <= c.trim_at) return;  // nearly always, and cheaper to know than what follows
+  if (free_of(c) <= c.trim_at.load(std::memory_order_relaxed)) return;  // nearly always, and cheaper to know than what follows
   const SlabStats data = slab_stats(Heap::data), objects = slab_stats(Heap::objects);
   const size_t all = data.free_bytes + objects.free_bytes + span_free_bytes.load(std::memory_order_relaxed);
   if (all <= std::max(kKeepFree, (data.page_bytes + objects.page_bytes) / 10)) return;
@@ -200,7 +200,8 @@ void trim_if_much(Heap heap) noexcept {
   size_t returned = 0;
   c.trim_locked(&returned);
   size_t left = free_of(c);
-  c.trim_at = std::max(size_t{4} << 20, left + left / 2);  // slots in partly used pages cannot go: do not try again at once
+  c.trim_at.store(std::max(size_t{4} << 20, left + left / 2),
+                  std::memory_order_relaxed);  // slots in partly used pages cannot go: do not try again at once
 }
 }  // namespace
 
