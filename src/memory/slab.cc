@@ -200,8 +200,8 @@ void trim_if_much(Heap heap) noexcept {
   size_t returned = 0;
   c.trim_locked(&returned);
   size_t left = free_of(c);
-  c.trim_at.store(std::max(size_t{4} << 20, left + left / 2),
-                  std::memory_order_relaxed);  // slots in partly used pages cannot go: do not try again at once
+  // Slots in partly used pages cannot go: do not try again at once.
+  c.trim_at.store(std::max(size_t{4} << 20, left + left / 2), std::memory_order_relaxed);
 }
 }  // namespace
 
