@@ -1,10 +1,12 @@
 #include "files/array.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <utility>
 
 #include "base/check.h"
+#include "base/parallel.h"
 
 namespace tenure::files {
 namespace {
@@ -112,6 +114,41 @@ size_t checked_bytes(const Shape& shape, size_t element, const std::string& wher
           "{}: a shape of {} is more than a machine can hold", where, shape);
   }
   return zero ? 0 : product;
+}
+
+namespace {
+/// Values whose exponent is all ones.
+template <class Bits>
+uint64_t all_ones(std::span<const std::byte> bytes, Bits mask) noexcept {
+  constexpr int64_t block = 1024;  // what a compiler counts with full vectors, in words of the values' width
+  const auto* v = reinterpret_cast<const Bits*>(bytes.data());
+  const auto n = static_cast<int64_t>(bytes.size() / sizeof(Bits));
+  std::atomic<uint64_t> all{0};
+  parallel_for((n + block - 1) / block, 256, [&](int64_t begin, int64_t end) {
+    uint64_t here = 0;
+    for (int64_t b = begin; b < end; ++b) {
+      const Bits* of = v + b * block;
+      Bits few = 0;
+      if (n - b * block >= block)
+        for (int64_t i = 0; i < block; ++i) few = static_cast<Bits>(few + ((of[i] & mask) == mask));
+      else
+        for (int64_t i = 0; i < n - b * block; ++i) few = static_cast<Bits>(few + ((of[i] & mask) == mask));
+      here += few;
+    }
+    all.fetch_add(here, std::memory_order_relaxed);
+  });
+  return all;
+}
+}  // namespace
+
+uint64_t count_nonfinite(DType dtype, std::span<const std::byte> bytes) noexcept {
+  switch (dtype) {
+    case DType::float32: return all_ones<uint32_t>(bytes, 0x7f800000u);
+    case DType::float64: return all_ones<uint64_t>(bytes, 0x7ff0000000000000u);
+    case DType::float16: return all_ones<uint16_t>(bytes, 0x7c00u);
+    case DType::bfloat16: return all_ones<uint16_t>(bytes, 0x7f80u);
+    default: return 0;
+  }
 }
 
 Bytes swap_elements(const Bytes& bytes, size_t element) {

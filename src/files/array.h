@@ -74,6 +74,8 @@ struct NamedArray {
 
 /// The number of bytes of such an array, or Io naming `where` if the product overflows or a size is negative.
 size_t checked_bytes(const Shape& shape, size_t element, const std::string& where);
+/// How many values are NaN or infinite; none of a type that has no such. `bytes` must be aligned for the type.
+uint64_t count_nonfinite(DType dtype, std::span<const std::byte> bytes) noexcept;
 /// A copy with the bytes of every element reversed.
 Bytes swap_elements(const Bytes& bytes, size_t element);
 /// bool_ values other than 0 and 1 become 1: C++ may not read them as bool otherwise. Copies only if needed.

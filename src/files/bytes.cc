@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/parallel.h"
 
 namespace tenure::files {
 namespace {
@@ -118,22 +119,22 @@ const std::string& Bytes::name() const noexcept {
   return name_ ? *name_ : memory;
 }
 
-void Bytes::let_go() const noexcept {
-  if (!mapped_ || size_ == 0) return;
+void Bytes::let_go(size_t offset, size_t size) const noexcept {
+  if (!mapped_ || size == 0) return;
   static const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const auto first = reinterpret_cast<uintptr_t>(data_) / page * page, last = reinterpret_cast<uintptr_t>(data_) + size_;
-  (void)::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);  // nothing was ever written to a mapping of ours
+  const auto start = reinterpret_cast<uintptr_t>(data_) + offset, first = start / page * page;
+  (void)::madvise(reinterpret_cast<void*>(first), start + size - first, MADV_DONTNEED);  // nothing was ever written to a mapping of ours
 }
 
 void Bytes::copy_to(std::byte* to) const noexcept {
   constexpr size_t step = size_t{256} << 10, around = size_t{64} << 10;  // a page that is read brings its neighbours, also those that were let go
-  for (size_t at = 0; at < size_; at += step) {
-    const size_t n = std::min(step, size_ - at), from = at > around ? at - around : 0;
-    std::memcpy(to + at, data_ + at, n);
-    Bytes read;
-    read.data_ = data_ + from, read.size_ = at + n - from, read.mapped_ = mapped_;
-    read.let_go();
-  }
+  parallel_for(static_cast<int64_t>((size_ + step - 1) / step), 4, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const size_t at = static_cast<size_t>(i) * step, n = std::min(step, size_ - at), from = at > around ? at - around : 0;
+      std::memcpy(to + at, data_ + at, n);
+      let_go(from, at + n - from);
+    }
+  });
 }
 
 Bytes Bytes::slice(size_t offset, size_t size) const {

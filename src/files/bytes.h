@@ -41,10 +41,12 @@ class Bytes {
   Bytes slice(size_t offset, size_t size) const;
   /// The same bytes under another name.
   Bytes named(std::string name) const;
-  /// Copies them to `to`. Pages of a mapped file do not stay in memory behind it.
+  /// Copies them to `to`, many of them by the team. Pages of a mapped file do not stay in memory behind it.
   void copy_to(std::byte* to) const noexcept;
   /// Pages of a mapped file leave memory; they are read again when somebody looks.
-  void let_go() const noexcept;
+  void let_go() const noexcept { let_go(0, size_); }
+  /// The same for those of [offset, offset + size), which must lie inside.
+  void let_go(size_t offset, size_t size) const noexcept;
 
  private:
   std::shared_ptr<const void> owner_;

@@ -105,7 +105,9 @@ Values describe_numbers(const Hdf5Node& node, const Body& body) {
 }  // namespace
 
 bool natural_less(std::string_view a, std::string_view b) noexcept {
-  size_t i = 0, j = 0;
+  size_t i = static_cast<size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
+  while (i > 0 && digit(a[i - 1])) --i;  // numbers are compared from their first digit
+  size_t j = i;
   while (i < a.size() && j < b.size()) {
     if (digit(a[i]) && digit(b[j])) {
       const std::string_view x = digits(a, i), y = digits(b, j);

@@ -26,25 +26,6 @@ void each_piece(const Array& array, F&& f) {
   }
 }
 
-/// Exponents of all ones.
-template <class Bits>
-uint64_t all_ones(std::span<const std::byte> bytes, Bits mask) {
-  const auto* v = reinterpret_cast<const Bits*>(bytes.data());
-  uint64_t n = 0;
-  for (size_t i = 0; i < bytes.size() / sizeof(Bits); ++i) n += (v[i] & mask) == mask;
-  return n;
-}
-
-uint64_t nonfinite_in(const Tensor& t) {
-  switch (t.dtype()) {
-    case float32: return all_ones<uint32_t>(t.bytes(), 0x7f800000u);
-    case float64: return all_ones<uint64_t>(t.bytes(), 0x7ff0000000000000u);
-    case float16: return all_ones<uint16_t>(t.bytes(), 0x7c00u);
-    case bfloat16: return all_ones<uint16_t>(t.bytes(), 0x7f80u);
-    default: return 0;
-  }
-}
-
 }  // namespace
 
 Statistics statistics_of(const Array& array) {
@@ -93,7 +74,8 @@ void warn_of_nonfinite(const LayerBody& model, const std::string& file) {
   for (const WeightGroup& g : weight_groups(model, false)) {
     if (g.again) continue;
     for (const auto& item : g.items) {
-      const uint64_t n = nonfinite_in(item.variable->read());
+      const Tensor value = item.variable->read();
+      const uint64_t n = files::count_nonfinite(value.dtype(), value.bytes());
       if (n > 0 && first.empty()) first = fmt::format("'{}' of {}", item.name, g.label);
       all += n, weights += n > 0;
     }
