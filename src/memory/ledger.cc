@@ -8,7 +8,6 @@
 
 #include "base/check.h"
 #include "memory/counted.h"
-#include "memory/fail_nth.h"
 #include "memory/fork.h"
 #include "memory/ledger_table.h"
 #include "memory/record.h"
@@ -99,17 +98,19 @@ void publish(detail::ThreadState& t) noexcept {
   while (now > peak && !tab.peak.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {}
 }
 
-void register_thread() {
+}  // namespace
+
+void detail::register_counting() {
   static pthread_key_t key = [] {
     pthread_key_t k;
     pthread_key_create(&k, [](void* p) {
       auto* t = static_cast<detail::ThreadState*>(p);
       publish(*t);
-      table().capacity.fetch_add(std::exchange(t->capacity_delta, 0), std::memory_order_relaxed);
       t->token = 0;
       t->rows = nullptr;
       if (t->recent != &detail::nothing_recent) delete std::exchange(t->recent, &detail::nothing_recent);
       std::lock_guard lock(registered().mutex);
+      table().capacity.fetch_add(std::exchange(t->capacity_delta, 0), std::memory_order_relaxed);
       std::erase(registered().threads, t);
       registered().count = static_cast<int64_t>(registered().threads.size());
     });
@@ -122,11 +123,12 @@ void register_thread() {
     registered().count = static_cast<int64_t>(registered().threads.size());
     thread_state.token = registered().next_token++;
     thread_state.rows = table().rows;
+    room_for_thread();
   }
   pthread_setspecific(key, &thread_state);
 }
 
-void add_live(int64_t bytes) {
+void detail::add_live(int64_t bytes) {
   auto& s = thread_state;
   int64_t d = s.delta + bytes;
   std::atomic_ref(s.delta).store(d, std::memory_order_relaxed);
@@ -135,7 +137,7 @@ void add_live(int64_t bytes) {
   publish(s);
 }
 
-void drop_live(int64_t bytes) {
+void detail::drop_live(int64_t bytes) {
   Table& t = table();
   auto& s = thread_state;
   if (bytes >= kBatch || s.delta - bytes <= -kBatch) {
@@ -147,17 +149,7 @@ void drop_live(int64_t bytes) {
   if (s.delta <= -kBatch) publish(s);
 }
 
-// Rounded bytes: in the thread's delta while there is no limit, in the process total at once while there is one.
-void batch_capacity(int64_t bytes) noexcept {
-  auto& s = thread_state;
-  int64_t d = s.capacity_delta + bytes;
-  if (d <= -kBatch || d >= kBatch) {
-    table().capacity.fetch_add(d, std::memory_order_relaxed);
-    d = 0;
-  }
-  std::atomic_ref(s.capacity_delta).store(d, std::memory_order_relaxed);
-}
-
+namespace {
 // Frees accounts whose owned name is dead and which, with all below them, hold nothing.
 void sweep(Table& t) {
   std::vector<char> keep(t.next, 0), dead(t.next, 0);
@@ -273,7 +265,7 @@ RecentAccounts& own_recent() {
 }  // namespace
 
 AccountId detail::child_slow(AccountId parent, NameId name) {
-  if (!thread_state.token) register_thread();  // before the table's mutex: a fork takes that after those of the registers
+  if (!thread_state.token) register_counting();  // before the table's mutex: a fork takes that after those of the registers
   Table& t = table();
   std::lock_guard lock(t.mutex);
   auto& recent = own_recent();
@@ -314,7 +306,7 @@ void fork_ledger(Fork when) noexcept {
   if (when != Fork::child) return;
   // The other threads are not here; what they had counted is.
   for (auto* s : registered().threads)
-    if (s != &thread_state) publish(*s);
+    if (s != &thread_state) publish(*s), table().capacity.fetch_add(std::exchange(s->capacity_delta, 0), std::memory_order_relaxed);
   registered().threads.assign(thread_state.token ? 1 : 0, &thread_state);
   registered().count = static_cast<int64_t>(registered().threads.size());
 }
@@ -346,97 +338,6 @@ uint64_t birth_mark() noexcept {
   return mark;  // every thread gives up the numbers it had reserved below
 }
 
-void BudgetNode::release() noexcept {
-  if (refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-  BudgetNode* up = parent;
-  delete this;
-  if (up) up->release();
-}
-
-namespace {
-// Adds to a count unless that would pass the limit; nobody ever sees it above. Returns what is in use without it.
-bool add_within(std::atomic<int64_t>& count, int64_t bytes, int64_t limit, int64_t& in_use) noexcept {
-  in_use = count.load(std::memory_order_relaxed);
-  do {
-    if (in_use + bytes > limit) return false;
-  } while (!count.compare_exchange_weak(in_use, in_use + bytes, std::memory_order_relaxed));
-  return true;
-}
-
-// Within the process' limit. Rounded bytes that a thread has not added to the total are less than kBatch of them, so that far from the
-// limit nobody is asked; near it they are summed.
-bool charge_process(Table& t, int64_t cap, int64_t limit, int64_t& in_use) {
-  if (fail_countdown.load(std::memory_order_relaxed) > 0 && fail_countdown.fetch_sub(1) == 1) {
-    in_use = t.capacity.load(std::memory_order_relaxed) + unpublished_capacity();
-    return false;
-  }
-  if (add_within(t.capacity, cap, limit - registered().count.load(std::memory_order_relaxed) * kBatch, in_use)) return true;
-  int64_t pending = unpublished_capacity();
-  bool fits = add_within(t.capacity, cap, limit - pending, in_use);
-  in_use += pending;
-  return fits;
-}
-constexpr int64_t kFailing = INT64_MAX / 4;  // the limit while an allocation is to fail
-}  // namespace
-
-std::atomic<int64_t> detail::fail_countdown{0};
-void testing::fail_nth(int64_t n) noexcept {
-  fail_countdown = n;
-  process_limit = kFailing;
-}
-bool testing::failed_and_reset() noexcept {
-  process_limit = 0;
-  return fail_countdown.exchange(0) <= 0;
-}
-
-AccountId detail::charge_fully(AccountId account, size_t bytes, size_t capacity, BudgetNode* budget) {
-  Table& t = table();
-  auto cap = static_cast<int64_t>(capacity);
-  int64_t in_use = 0;
-  auto undo = [&](const BudgetNode* end) {
-    for (BudgetNode* u = budget; u != end; u = u->parent) u->used.fetch_sub(cap, std::memory_order_relaxed);
-  };
-  for (BudgetNode* b = budget; b; b = b->parent)
-    if (!add_within(b->used, cap, b->limit, in_use)) {
-      undo(b);
-      if (reclaim(static_cast<size_t>(in_use + cap - b->limit))) return charge_fully(account, bytes, capacity, budget);
-      refuse(capacity, b->limit, in_use, "this scope");
-    }
-  int64_t limit = process_limit.load(std::memory_order_relaxed);
-  if (limit) [[unlikely]] {
-    if (!charge_process(t, cap, limit, in_use)) {
-      undo(nullptr);
-      if (limit == kFailing) refuse(capacity, in_use, in_use, "a test");
-      if (reclaim(static_cast<size_t>(in_use + cap - limit))) return charge_fully(account, bytes, capacity, budget);
-      refuse(capacity, limit, in_use, "the process");
-    }
-  }
-  if (budget) budget->retain();
-  Row* own = t.find(account);
-  if (!own) [[unlikely]]
-    account = 0;
-  Row& r = own ? *own : t.row(0);
-  if (!thread_state.token) [[unlikely]]
-    register_thread();
-  r.add(static_cast<int64_t>(bytes), 0, 1, 0);
-  r.raise_peak();
-  add_live(static_cast<int64_t>(bytes));
-  if (!limit) batch_capacity(cap);
-  return account;
-}
-
-void detail::discharge_fully(AccountId account, size_t bytes, size_t capacity, BudgetNode* budget) noexcept {
-  Table& t = table();
-  if (!thread_state.token) [[unlikely]]
-    register_thread();
-  drop_live(static_cast<int64_t>(bytes));
-  t.row(account).add(0, static_cast<int64_t>(bytes), 0, 1);
-  if (process_limit.load(std::memory_order_relaxed)) t.capacity.fetch_sub(static_cast<int64_t>(capacity), std::memory_order_relaxed);
-  else batch_capacity(-static_cast<int64_t>(capacity));
-  for (BudgetNode* b = budget; b; b = b->parent) b->used.fetch_sub(static_cast<int64_t>(capacity), std::memory_order_relaxed);
-  if (budget) budget->release();
-}
-
 AccountId recharge(AccountId from, AccountId to, size_t bytes) noexcept {
   if (from == to) return to;
   Table& t = table();
@@ -444,18 +345,12 @@ AccountId recharge(AccountId from, AccountId to, size_t bytes) noexcept {
     to = 0;
   auto n = static_cast<int64_t>(bytes);
   if (!thread_state.token) [[unlikely]]
-    register_thread();
+    register_counting();
   t.row(from).add(0, n, 0, 1);
   t.row(to).add(0, -n, 0, -1);
   t.row(to).raise_peak();
   return to;
 }
-
-void set_budget(size_t bytes) {
-  process_limit.store(static_cast<int64_t>(bytes), std::memory_order_relaxed);
-  record_rare(NoteKind::limit, 0, static_cast<int64_t>(bytes), table().capacity.load() + unpublished_capacity(), [] { return "the process"; });
-}
-size_t budget() { return static_cast<size_t>(process_limit.load(std::memory_order_relaxed)); }
 
 }  // namespace memory
 }  // namespace tenure

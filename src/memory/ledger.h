@@ -79,6 +79,7 @@ struct ThreadState {
   uint64_t birth, birth_end;
   Row* rows;       // of the table of accounts; null: not registered, here or among the counts of kinds
   uint32_t token;  // never given to another thread; 0: not registered
+  uint32_t busy;   // 1 while the thread looks whether the limit is near and then counts (charge.cc)
   RecentAccounts* recent;
 };
 TENURE_HOT_TLS extern thread_local constinit ThreadState thread_state;

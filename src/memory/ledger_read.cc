@@ -22,11 +22,12 @@ void detail::record_peak(Table& t, int64_t peak) {
   t.peak_recorded.store(peak);
 }
 
-int64_t detail::unpublished_capacity() {
-  int64_t total = 0;
+int64_t detail::capacity_in_use() {
   std::lock_guard lock(registered().mutex);
-  for (auto* s : registered().threads) total += std::atomic_ref(s->capacity_delta).load(std::memory_order_relaxed);
-  return total;
+  int64_t total = 0;
+  for (auto* s : registered().threads) total += std::atomic_ref(s->capacity_delta).load(std::memory_order_acquire);
+  // The total after the threads' parts: what is freed meanwhile may be missed, nothing counts twice.
+  return std::max<int64_t>(0, total + table().capacity.load(std::memory_order_relaxed));
 }
 
 std::string detail::path_locked(Table& t, AccountId id) {
@@ -49,8 +50,7 @@ Totals totals() noexcept {
   uint64_t allocations = 0;
   std::lock_guard lock(t.mutex);
   for (size_t i = 0; i < t.next; ++i) allocations += static_cast<uint64_t>(t.row(static_cast<AccountId>(i)).allocations());
-  return {static_cast<size_t>(live), static_cast<size_t>(peak),
-          static_cast<size_t>(t.capacity.load(std::memory_order_relaxed) + unpublished_capacity()), allocations};
+  return {static_cast<size_t>(live), static_cast<size_t>(peak), static_cast<size_t>(capacity_in_use()), allocations};
 }
 
 std::vector<Account> accounts() {

@@ -94,8 +94,10 @@ struct Table {
 
 /// Made at first use, never destroyed: tensors may die after main.
 Table& table() noexcept;
-/// Of the process, 0 for none. Beside the table, for the fast path.
+/// Of the process, 0 for none.
 inline constinit std::atomic<int64_t> process_limit{0};
+/// Whether every charge is held against the process' limit by itself: the limit is near. Beside the table, for the fast path.
+inline constinit std::atomic<bool> limit_is_near{false};
 /// Bytes that a thread counts for itself before it adds them to the process' totals.
 inline constexpr int64_t kBatch = 64 << 10;
 
@@ -114,8 +116,15 @@ Registered& registered();
 
 /// The breakdown at the peak, taken when live bytes start to fall from a new high.
 void record_peak(Table& t, int64_t peak);
-/// Rounded bytes that threads have not added to the process total.
-int64_t unpublished_capacity();
+/// Rounded bytes of the process, what threads have not added to the total included; never above a limit that holds.
+int64_t capacity_in_use();
+/// Makes the running thread known, which counts for itself from then on.
+void register_counting();
+/// Lets the limit watch closer if it must, with one thread more that counts for itself. Call under the mutex of registered().
+void room_for_thread();
+/// Adds to the live bytes of the running thread, or takes from them.
+void add_live(int64_t bytes);
+void drop_live(int64_t bytes);
 std::string path_locked(Table& t, AccountId id);
 
 /// Memory is short: asks one after another who can give some back, until `wanted` bytes that count against budgets are won; tells the log of each

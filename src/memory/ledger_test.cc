@@ -2,6 +2,7 @@
 #include <malloc.h>
 
 #include <atomic>
+#include <barrier>
 #include <cstring>
 #include <mutex>
 #include <thread>
@@ -238,6 +239,78 @@ TEST(Budget, OfTheProcessBindsAllThreads) {
   set_budget(0);
   EXPECT_EQ(got, 8);
   EXPECT_EQ(refused, 24);
+}
+
+TEST(Budget, IsExactWhileThreadsCountForThemselves) {
+  std::barrier<> step(5);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&] {
+      std::vector<HeldOf<Storage>> mine;
+      for (int k = 0; k < 30; ++k) mine.push_back(bytes_of(1 << 10));  // fewer than a thread adds to the total
+      step.arrive_and_wait();
+      step.arrive_and_wait();
+      mine.clear();
+      step.arrive_and_wait();
+      step.arrive_and_wait();
+    });
+  step.arrive_and_wait();
+  const size_t before = now().in_use_bytes;
+  set_budget(before + (256 << 10));
+  std::vector<HeldOf<Storage>> held;
+  held.reserve(1000);
+  auto fill = [&] {
+    try {
+      for (;;) held.push_back(bytes_of(1 << 10));
+    } catch (const Error& e) { EXPECT_EQ(e.code(), Code::OutOfMemory); }
+  };
+  fill();
+  EXPECT_EQ(held.size(), 256u);
+  EXPECT_EQ(now().in_use_bytes, budget());
+  step.arrive_and_wait();
+  step.arrive_and_wait();
+  fill();
+  EXPECT_EQ(held.size(), 256u + 4 * 30);
+  held.clear();
+  step.arrive_and_wait();
+  for (auto& t : threads) t.join();
+  set_budget(0);
+  EXPECT_EQ(now().in_use_bytes, before - 4 * (30 << 10));
+}
+
+TEST(Budget, HoldsWhileItComesNearAndGoesFarAgain) {
+  const size_t before = now().in_use_bytes;
+  set_budget(before + (1 << 20));
+  std::atomic<bool> over{false};
+  std::atomic<int> refused{0}, running{0};
+  auto work = [&](uint64_t seed) {
+    std::vector<HeldOf<Storage>> mine(400);
+    auto draw = [&] { return (seed = seed * 6364136223846793005u + 1442695040888963407u) >> 33; };
+    for (int k = 0; k < 20000; ++k) {
+      auto& at = mine[draw() % (k / 1000 % 2 ? 400 : 20)];  // now many of them, now few
+      at.reset();
+      try {
+        at = bytes_of(draw() % 8192);
+      } catch (const Error&) {
+        ++refused;
+        mine.clear(), mine.resize(400);
+      }
+      if (k % 1000 == 0 && k / 1000 % 2 == 0) mine.clear(), mine.resize(400);
+    }
+    --running;
+  };
+  std::vector<std::thread> threads;
+  for (uint64_t i = 0; i < 6; ++i) {
+    ++running;
+    threads.emplace_back(work, i + 1);
+    for (int look = 0; look < 200; ++look) over = over || now().in_use_bytes > budget();
+  }
+  while (running) over = over || now().in_use_bytes > budget();
+  for (auto& t : threads) t.join();
+  set_budget(0);
+  EXPECT_FALSE(over);
+  EXPECT_GT(refused, 0);
+  EXPECT_EQ(now().in_use_bytes, before);
 }
 
 size_t reclaimed_wanted = 0;

@@ -1,6 +1,8 @@
 #include "memory/os.h"
 
 #include <fcntl.h>
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -39,5 +41,11 @@ const size_t at_load = [] {
 }  // namespace
 
 size_t resident_at_load() noexcept { return at_load; }
+
+bool fence_all_threads() noexcept {
+  auto call = [](int command) { return syscall(SYS_membarrier, command, 0, 0) == 0; };
+  if (call(MEMBARRIER_CMD_PRIVATE_EXPEDITED)) return true;
+  return call(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) && call(MEMBARRIER_CMD_PRIVATE_EXPEDITED);  // the first time
+}
 
 }  // namespace tenure::memory

@@ -1,4 +1,4 @@
-// The one operating-system file: resident memory.
+// The one operating-system file: resident memory, a fence for all threads.
 #pragma once
 
 #include <cstddef>
@@ -15,5 +15,9 @@ Resident resident() noexcept;
 size_t resident_peak() noexcept;
 /// Anonymous resident memory when the library was loaded.
 size_t resident_at_load() noexcept;
+
+/// A full memory fence in every running thread of the process: what they stored before is seen here, what is stored here before is seen by them. Costs
+/// some microseconds. False where the system has no such call, or refuses it.
+bool fence_all_threads() noexcept;
 
 }  // namespace tenure::memory

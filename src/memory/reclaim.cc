@@ -33,7 +33,7 @@ Tried& last_tried() noexcept {
 }
 
 void tell(std::string_view step, size_t freed, size_t wanted, std::string_view what) {
-  record_rare(NoteKind::reclaimed, freed, process_limit.load(), table().capacity.load(), [&] { return std::string(step); });
+  record_rare(NoteKind::reclaimed, freed, process_limit.load(), capacity_in_use(), [&] { return std::string(step); });
   log(fmt::format("memory is short: {} bytes are wanted; {} {} {}", wanted, step, what, freed));
   Tried& told = last_tried();
   auto end = fmt::format_to_n(told.text + told.length, sizeof told.text - told.length, "{}{} {} bytes", told.length ? ", " : "", step, freed);

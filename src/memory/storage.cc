@@ -37,7 +37,7 @@ Storage* Storage::make(size_t bytes, AccountId account, Category category) {
   const size_t capacity = slab_bytes(cls);
   detail::Row* row;
   if (!plain_charge(account, bytes, capacity, row) || !slab_peek(Heap::data, cls) || !slab_peek(Heap::objects, own) || !birth_is_ready()) [[unlikely]]
-    return make_fully(bytes, account, category);
+    return not_plain(), make_fully(bytes, account, category);
   commit_charge(row, bytes, capacity);
   void* const data = slab_take(Heap::data, cls);
   auto* made = ::new (slab_take(Heap::objects, own)) Storage(data, bytes, cls, account, category, Plain{});

@@ -16,7 +16,7 @@ namespace tenure::memory {
   detail::Row* row;
   if (!plain_discharge(dead->account(), dead->bytes_, dead->capacity_, row) || !slab_has_room(Heap::data, cls) || !slab_has_room(Heap::objects, own))
       [[unlikely]]
-    return false;
+    return not_plain(), false;
   slab_put(Heap::data, cls, dead->data_);
   commit_discharge(row, dead->bytes_, dead->capacity_);
   detail::count_kind_here(Kind::storage, -1);
