@@ -282,6 +282,9 @@ Outputs LayerBody::apply(Tensors xs, const Call& given) {
     if (!built()) build(shapes_of(specs_of(xs)));
     if (!locked()) locked_.store(true, std::memory_order_relaxed);
     if (symbolic && !thread_context.abstract) return make_node(std::move(xs), given, masks);
+    // What a layer makes is an activation, unless it is made for something else (gradients of gradients).
+    const memory::Category for_what = memory::current_category();
+    memory::As as(for_what == memory::Category::temporary ? memory::Category::activation : for_what);
     // Before the call, which may use up its inputs.
     Tensors made = object_->supports_masking() ? object_->compute_mask(xs, masks) : Tensors();  // stack-bound
     cast_inputs(xs);

@@ -47,6 +47,15 @@ class SwitchLayer final : public LayerOf<Switch> {
 };
 Switch::operator Layer() const { return make_layer<SwitchLayer>(*this); }
 
+TEST(Layer, WhatItMakesIsAnActivation) {
+  Layer dense = layers::Dense{.units = 2, .activation = "relu"};
+  Tensor x = ones({3, 4}), y = dense(x);
+  EXPECT_EQ(memory::explain(x).category, memory::Category::temporary);
+  EXPECT_EQ(memory::explain(y).category, memory::Category::activation);
+  EXPECT_EQ(memory::explain(dense.weights()[0].value()).category, memory::Category::parameter);
+  EXPECT_EQ(memory::explain(y + 1.0).category, memory::Category::temporary) << "only within the call";
+}
+
 TEST(Layer, AnAuthorsLayerHasItsWeightsInKerasOrderAndNames) {
   Layer layer = make_layer<Scaled>();
   EXPECT_FALSE(layer.built());

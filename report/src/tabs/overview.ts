@@ -22,10 +22,12 @@ function figures(data: Data): HTMLElement {
   const c = data.raw.counts;
   const figure = (id: string, name: string, value: string, note: string, title?: string) =>
     h('div.figure', { title }, h('dt', null, name), h('dd', { id }, value), h('p', null, note));
+  // The ledger adds up what threads count for themselves now and then; the recording has every buffer.
+  const recorded = data.total[data.peakAt], known = data.raw.ledger_peak.bytes, peak = Math.max(recorded, known);
   const allocated = data.freed.reduce((n, f) => n + (f ? 0 : 1), 0);
   return h('dl.figures', null,
     figure('f-live', 'Live now', bytes(c.live_bytes), `${count(c.buffers)} buffers, ${count(c.tensors)} tensors`, exact(c.live_bytes)),
-    figure('f-peak', 'Peak', bytes(data.raw.ledger_peak.bytes), 'highest live bytes since the last reset', exact(data.raw.ledger_peak.bytes)),
+    figure('f-peak', 'Peak', bytes(peak), recorded > known ? 'highest live bytes of the recording' : 'highest live bytes since the last reset', exact(peak)),
     figure('f-rss', 'Resident', bytes(data.raw.rss), `${percent(c.live_bytes, data.raw.rss)} of it are tensors`, exact(data.raw.rss)),
     figure('f-events', 'Recorded', `${count(data.count)} events`, data.count ? `${count(allocated)} allocations in ${ms(data.raw.events.duration / 1e6)}` +
       (data.raw.events.lost ? `; ${count(data.raw.events.lost)} older events were not kept` : '') : 'recording was off'),
