@@ -65,11 +65,13 @@ class TENURE_API Optimizer {
   bool built() const;
   /// One update: gradients[i] of variables[i]; an empty gradient leaves its variable as it is. Eagerly, or as part of a trace.
   void apply(const Tensors& gradients, const Variables& variables) const;
+  /// With use_ema each variable takes its average, as at the end of fit(); without it nothing happens.
+  void finalize_variable_values(const Variables& variables) const;
   /// float32, rank 0. Assigning it takes effect in the next step, traced or not. Throws Unsupported where a schedule decides.
   Variable learning_rate() const;
-  /// Steps taken, int64.
+  /// Steps taken, int64; with gradient_accumulation_steps the batches that were seen.
   Variable iterations() const;
-  /// iteration, learning_rate (without a schedule), then the slots in Keras' order.
+  /// iteration, learning_rate (without a schedule), averages, sums of gradients, then the slots in Keras' order.
   Variables variables() const;
   std::string name() const;
   std::string class_name() const;
@@ -87,6 +89,13 @@ class TENURE_API Optimizer {
   OptimizerBody* body_ = nullptr;
 };
 
+// What all of them share, beside the rule:
+// - weight_decay: w -= rate * weight_decay * w before the update; of AdamW and its kin a part of the rule.
+// - clipnorm, clipvalue, global_clipnorm: bounds for the norm of each gradient, for its elements, for the norm of all together. One of them only.
+// - use_ema: beside every weight its moving average, average = ema_momentum * average + (1 - ema_momentum) * weight after each step, the weight itself
+//   after the first. Every ema_overwrite_frequency steps, and at the end of fit(), the averages become the weights.
+// - loss_scale_factor: the loss is multiplied by it and the gradients are divided by it.
+// - gradient_accumulation_steps, 2 or more: gradients of so many batches are averaged for one update. `iterations` counts batches then.
 namespace optimizers {
 
 /// v = momentum · v - rate · g; w += v. weight_decay is decoupled: w -= rate · weight_decay · w first.
@@ -95,6 +104,11 @@ struct TENURE_API SGD {
   double momentum = 0;
   bool nesterov = false;
   std::optional<double> weight_decay = {}, clipnorm = {}, clipvalue = {}, global_clipnorm = {};
+  bool use_ema = false;
+  double ema_momentum = 0.99;
+  std::optional<int64_t> ema_overwrite_frequency = {};
+  std::optional<double> loss_scale_factor = {};
+  std::optional<int64_t> gradient_accumulation_steps = {};
   std::string name = {};
   operator Optimizer() const;
 };
@@ -104,6 +118,11 @@ struct TENURE_API RMSprop {
   double rho = 0.9, momentum = 0, epsilon = 1e-7;
   bool centered = false;
   std::optional<double> weight_decay = {}, clipnorm = {}, clipvalue = {}, global_clipnorm = {};
+  bool use_ema = false;
+  double ema_momentum = 0.99;
+  std::optional<int64_t> ema_overwrite_frequency = {};
+  std::optional<double> loss_scale_factor = {};
+  std::optional<int64_t> gradient_accumulation_steps = {};
   std::string name = {};
   operator Optimizer() const;
 };
@@ -114,6 +133,11 @@ struct TENURE_API Adam {
   double beta_1 = 0.9, beta_2 = 0.999, epsilon = 1e-7;
   bool amsgrad = false;
   std::optional<double> weight_decay = {}, clipnorm = {}, clipvalue = {}, global_clipnorm = {};
+  bool use_ema = false;
+  double ema_momentum = 0.99;
+  std::optional<int64_t> ema_overwrite_frequency = {};
+  std::optional<double> loss_scale_factor = {};
+  std::optional<int64_t> gradient_accumulation_steps = {};
   std::string name = {};
   operator Optimizer() const;
 };
@@ -125,6 +149,11 @@ struct TENURE_API AdamW {
   double beta_1 = 0.9, beta_2 = 0.999, epsilon = 1e-7;
   bool amsgrad = false;
   std::optional<double> clipnorm = {}, clipvalue = {}, global_clipnorm = {};
+  bool use_ema = false;
+  double ema_momentum = 0.99;
+  std::optional<int64_t> ema_overwrite_frequency = {};
+  std::optional<double> loss_scale_factor = {};
+  std::optional<int64_t> gradient_accumulation_steps = {};
   std::string name = {};
   operator Optimizer() const;
 };

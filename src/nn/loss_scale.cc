@@ -16,7 +16,7 @@ namespace {
 class LossScaleBody final : public OptimizerBody {
  public:
   LossScaleBody(const optimizers::LossScaleOptimizer& c, bool automatic)
-      : OptimizerBody({0.0, {}, {}, {}, {}, c.name.empty() ? "loss_scale_optimizer" : c.name}),
+      : OptimizerBody({.learning_rate = 0.0, .name = c.name.empty() ? "loss_scale_optimizer" : c.name}),
         inner_(c.inner_optimizer.body()),
         initial_(c.initial_scale),
         growth_(c.dynamic_growth_steps),
@@ -65,6 +65,7 @@ class LossScaleBody final : public OptimizerBody {
     Tensor scale = built() ? own(scale_).value() : full({}, initial_);
     return multiply(loss, cast(std::move(scale), loss.dtype()));
   }
+  void finalize(const Variables& variables) override { inner_->finalize(variables); }
   Variable iterations() const override { return inner_->iterations(); }
   Variable rate() const override { return inner_->rate(); }
   Variables variables() const override {

@@ -16,13 +16,24 @@ using memory::HeldOf;
 using nn::Json;
 
 OptimizerBody::OptimizerBody(OptimizerCommon common) : Counted(memory::Kind::optimizer), common_(std::move(common)) {
+  check_options();
+  Eagerly eagerly;
+  make("iteration", zeros({}, int64));
+  if (!common_.learning_rate.scheduled()) make("learning_rate", full({}, common_.learning_rate.rate()));
+}
+
+void OptimizerBody::check_options() const {
   int clips = (common_.clipnorm ? 1 : 0) + (common_.clipvalue ? 1 : 0) + (common_.global_clipnorm ? 1 : 0);
   check(clips <= 1, Code::InvalidArgument, "optimizer {}: only one of clipnorm, clipvalue and global_clipnorm may be given", common_.name);
   for (const auto& c : {common_.clipnorm, common_.clipvalue, common_.global_clipnorm})
     check(!c || *c > 0, Code::InvalidArgument, "optimizer {}: expected a clipping bound > 0, got {}", common_.name, c.value_or(0));
-  Eagerly eagerly;
-  make("iteration", zeros({}, int64));
-  if (!common_.learning_rate.scheduled()) make("learning_rate", full({}, common_.learning_rate.rate()));
+  check(!common_.use_ema || (common_.ema_momentum >= 0 && common_.ema_momentum <= 1), Code::InvalidArgument,
+        "optimizer {}: expected ema_momentum in [0, 1], got {}", common_.name, common_.ema_momentum);
+  check(common_.ema_overwrite_frequency.value_or(1) >= 1, Code::InvalidArgument, "optimizer {}: expected ema_overwrite_frequency >= 1, got {}",
+        common_.name, common_.ema_overwrite_frequency.value_or(1));
+  check(common_.gradient_accumulation_steps.value_or(2) >= 2, Code::InvalidArgument,
+        "optimizer {}: expected gradient_accumulation_steps >= 2, got {}", common_.name, common_.gradient_accumulation_steps.value_or(2));
+  check(common_.loss_scale_factor.value_or(1) != 0, Code::InvalidArgument, "optimizer {}: expected a loss_scale_factor other than 0", common_.name);
 }
 
 std::string OptimizerBody::slot_path(const Variable& v) {
@@ -44,8 +55,17 @@ void OptimizerBody::build(const Variables& variables) {
   memory::Enter at(std::string_view("optimizer"));
   memory::As as(memory::Category::optimizer_state);
   for (const Variable& v : variables) slots_[v.body()->birth()];
+  if (common_.use_ema) averages_ = make_beside(variables, "average");
+  if (common_.gradient_accumulation_steps) sums_ = make_beside(variables, "gradient_accumulator");
+  first_slot_ = state_.size();
   make_slots(variables);
   built_ = true;
+}
+
+OptimizerBody::Places OptimizerBody::make_beside(const Variables& variables, const char* name) {
+  Places places;
+  for (const Variable& v : variables) places[v.body()->birth()] = make(slot_path(v) + "_" + name, zeros(v.shape(), v.dtype()));
+  return places;
 }
 
 Tensor OptimizerBody::initial(const char*, const Variable& v) const { return zeros(v.shape(), v.dtype()); }
@@ -60,12 +80,21 @@ void OptimizerBody::add_slot(const Variable& v, const std::string& name, Tensor 
   slots_[v.body()->birth()].push_back(make(name, std::move(value), whole));
 }
 
+namespace {
+template <class Map>
+const auto& known(const Map& map, const Variable& v, const std::string& optimizer) {
+  auto it = map.find(v.body()->birth());
+  check(it != map.end(), Code::InvalidArgument,
+        "optimizer {}: Variable {} is not among those it was built for; compile again, or make a new optimizer", optimizer, v.name());
+  return it->second;
+}
+}  // namespace
+
+Variable OptimizerBody::beside(const Places& places, const Variable& v) const { return kept(known(places, v, common_.name)); }
+
 Variables OptimizerBody::slots_of(const Variable& v) const {
-  auto it = slots_.find(v.body()->birth());
-  check(it != slots_.end(), Code::InvalidArgument,
-        "optimizer {}: Variable {} is not among those it was built for; compile again, or make a new optimizer", common_.name, v.name());
   Variables out;
-  for (size_t i : it->second) out.push_back(Variable(state_[i].get()));
+  for (size_t i : known(slots_, v, common_.name)) out.push_back(Variable(state_[i].get()));
   return out;
 }
 
@@ -106,11 +135,21 @@ void OptimizerBody::apply(const Tensors& gradients, const Variables& variables) 
     vs.push_back(variables[i]);
   }
   check(!vs.empty() || variables.empty(), Code::InvalidArgument, "optimizer {}: no variable has a gradient", common_.name);
-  clip(gs);
+  if (common_.loss_scale_factor)
+    for (Tensor& g : gs) g = divide(std::move(g), *common_.loss_scale_factor);
   Tensor iteration = iterations().value();
+  if (common_.gradient_accumulation_steps) accumulate(std::move(gs), vs, iteration);
+  else step(std::move(gs), vs, iteration);
+  if (common_.use_ema) average(variables, iteration);
+  iterations().assign(add(std::move(iteration), 1));
+}
+
+// One update. `iteration` counts batches: schedules go by that, rules by updates.
+void OptimizerBody::step(Tensors gs, const Variables& vs, const Tensor& iteration) {
+  clip(gs);
   Tensor rate = common_.learning_rate.scheduled() ? common_.learning_rate.at(cast(iteration, float32)) : Variable(state_[1].get()).value();
-  Tensor next = add(std::move(iteration), 1);
-  Tensors shared = begin(rate, cast(next, float32));
+  Tensor updates = common_.gradient_accumulation_steps ? floor_divide(iteration, *common_.gradient_accumulation_steps) : iteration;
+  Tensors shared = begin(rate, cast(add(std::move(updates), 1), float32));
   double last = 0;
   Tensor decay;  // of the last variable that has one; nearly always that of all
   for (size_t i = 0; i < vs.size(); ++i) {
@@ -120,9 +159,47 @@ void OptimizerBody::apply(const Tensors& gradients, const Variables& variables) 
       w = subtract(w, multiply(w, cast(decay, w.dtype())));
     }
     Variables slots = slots_of(vs[i]);
-    vs[i].assign(update(std::move(w), std::move(gs[i]), shared, slots));
+    Variable v = vs[i];
+    v.assign(update(std::move(w), std::move(gs[i]), shared, slots));
   }
-  iterations().assign(std::move(next));
+}
+
+// The update is made with every batch; all that it changed is set back but for the last of gradient_accumulation_steps.
+void OptimizerBody::accumulate(Tensors gs, const Variables& vs, const Tensor& iteration) {
+  const int64_t steps = *common_.gradient_accumulation_steps;
+  const Tensor full_now = equal(mod(add(iteration, 1), steps), 0);
+  Tensors means, before;
+  for (size_t i = 0; i < vs.size(); ++i) {
+    Variable sum = beside(sums_, vs[i]);
+    Tensor all = add(std::move(gs[i]), sum.value());
+    means.push_back(divide(all, static_cast<double>(steps)));
+    sum.assign(where(full_now, zeros(all.shape(), all.dtype()), all));
+  }
+  Variables touched = vs;
+  for (size_t i = first_slot_; i < state_.size(); ++i) touched.push_back(kept(i));
+  for (const Variable& v : touched) before.push_back(v.value());
+  step(std::move(means), vs, iteration);
+  for (size_t i = 0; i < touched.size(); ++i) touched[i].assign(where(full_now, touched[i].value(), std::move(before[i])));
+}
+
+void OptimizerBody::average(const Variables& vs, const Tensor& iteration) {
+  const Tensor updates = common_.gradient_accumulation_steps ? floor_divide(iteration, *common_.gradient_accumulation_steps) : iteration;
+  const Tensor keep = multiply(cast(not_equal(updates, 0), float32), common_.ema_momentum);
+  const Tensor now = common_.ema_overwrite_frequency ? equal(mod(add(updates, 1), *common_.ema_overwrite_frequency), 0) : Tensor();
+  for (Variable v : vs) {
+    Variable mean = beside(averages_, v);
+    const Tensor part = cast(keep, v.dtype()), w = v.value();
+    Tensor next = add(multiply(part, mean.value()), multiply(subtract(1.0, part), w));
+    mean.assign(next);
+    if (now.defined()) v.assign(where(now, std::move(next), w));
+  }
+}
+
+Tensor OptimizerBody::scaled(Tensor loss) const { return common_.loss_scale_factor ? multiply(std::move(loss), *common_.loss_scale_factor) : loss; }
+
+void OptimizerBody::finalize(const Variables& variables) {
+  if (!common_.use_ema || !built_) return;
+  for (Variable v : variables) v.assign(beside(averages_, v).value());
 }
 
 Variable OptimizerBody::rate() const {
@@ -150,9 +227,12 @@ Json OptimizerBody::config() const {
   optional("clipnorm", common_.clipnorm);
   optional("global_clipnorm", common_.global_clipnorm);
   optional("clipvalue", common_.clipvalue);
-  w.out["use_ema"] = false;
-  w.out["ema_momentum"] = 0.99;
-  for (const char* key : {"ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps"}) w.out[key] = nullptr;
+  w.out["use_ema"] = common_.use_ema;
+  w.out["ema_momentum"] = common_.ema_momentum;
+  auto counted = [&](const char* key, const std::optional<int64_t>& v) { w.out[key] = v ? Json(*v) : Json(nullptr); };
+  counted("ema_overwrite_frequency", common_.ema_overwrite_frequency);
+  optional("loss_scale_factor", common_.loss_scale_factor);
+  counted("gradient_accumulation_steps", common_.gradient_accumulation_steps);
   fields_of(w);
   return std::move(w.out);
 }
@@ -342,6 +422,7 @@ Optimizer::Optimizer(std::string name) { *this = from_json(Json(name).dump()); }
 void Optimizer::build(const Variables& variables) const { body_of(body_).build(variables); }
 bool Optimizer::built() const { return body_of(body_).built(); }
 void Optimizer::apply(const Tensors& gradients, const Variables& variables) const { body_of(body_).apply(gradients, variables); }
+void Optimizer::finalize_variable_values(const Variables& variables) const { body_of(body_).finalize(variables); }
 Variable Optimizer::learning_rate() const { return body_of(body_).rate(); }
 Variable Optimizer::iterations() const { return body_of(body_).iterations(); }
 Variables Optimizer::variables() const { return body_of(body_).variables(); }

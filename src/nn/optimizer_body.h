@@ -16,7 +16,12 @@ namespace tenure {
 /// The options that all optimizers share.
 struct OptimizerCommon {
   LearningRate learning_rate;
-  std::optional<double> weight_decay, clipnorm, clipvalue, global_clipnorm;
+  std::optional<double> weight_decay = {}, clipnorm = {}, clipvalue = {}, global_clipnorm = {};
+  bool use_ema = false;
+  double ema_momentum = 0.99;
+  std::optional<int64_t> ema_overwrite_frequency = {};
+  std::optional<double> loss_scale_factor = {};
+  std::optional<int64_t> gradient_accumulation_steps = {};
   std::string name;
 };
 
@@ -29,7 +34,9 @@ class OptimizerBody : public memory::Counted {
   virtual Variable rate() const;
   virtual Variables variables() const;
   /// The loss whose gradients apply() takes.
-  virtual Tensor scaled(Tensor loss) const { return loss; }
+  virtual Tensor scaled(Tensor loss) const;
+  /// Averages become the values of `variables`, if averages are kept.
+  virtual void finalize(const Variables& variables);
   /// What compile() was given: files say that.
   virtual const OptimizerBody& given() const { return *this; }
   /// The optimizer that this one is around, or none. Its variables are the last of this one's.
@@ -70,11 +77,20 @@ class OptimizerBody : public memory::Counted {
   Variable kept(size_t place) const { return Variable(state_[place].get()); }
 
  private:
+  using Places = std::unordered_map<uint64_t, size_t>;  // by birth of the variable: into state_
   void clip(Tensors& gradients) const;
+  void check_options() const;
   Variables slots_of(const Variable& v) const;
+  Variable beside(const Places& places, const Variable& v) const;
+  Places make_beside(const Variables& variables, const char* name);
+  void step(Tensors gradients, const Variables& variables, const Tensor& iteration);
+  void accumulate(Tensors gradients, const Variables& variables, const Tensor& iteration);
+  void average(const Variables& variables, const Tensor& iteration);
 
   OptimizerCommon common_;
   bool built_ = false;
+  Places averages_, sums_;
+  size_t first_slot_ = 0;                                    // in state_
   std::vector<memory::HeldOf<VariableBody>> state_;          // iteration, the rate unless scheduled, slots
   std::unordered_map<uint64_t, std::vector<size_t>> slots_;  // by birth of the variable: into state_
 };

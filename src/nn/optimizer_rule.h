@@ -50,8 +50,9 @@ template <class C>
 class OptimizerOf : public OptimizerBody {
  public:
   OptimizerOf(C c, const char* class_name)
-      : OptimizerBody(
-            {c.learning_rate, c.weight_decay, c.clipnorm, c.clipvalue, c.global_clipnorm, c.name.empty() ? nn::snake_case(class_name) : c.name}),
+      : OptimizerBody({c.learning_rate, c.weight_decay, c.clipnorm, c.clipvalue, c.global_clipnorm, c.use_ema, c.ema_momentum,
+                       c.ema_overwrite_frequency, c.loss_scale_factor, c.gradient_accumulation_steps,
+                       c.name.empty() ? nn::snake_case(class_name) : c.name}),
         config(std::move(c)),
         class_(class_name) {}
   std::string class_name() const override { return class_; }
@@ -72,8 +73,9 @@ Optimizer make(const char* name, const nn::Json& config) {
   fields(r, c);
   r("name", c.name), r("learning_rate", c.learning_rate), r("weight_decay", c.weight_decay);
   r("clipnorm", c.clipnorm), r("clipvalue", c.clipvalue), r("global_clipnorm", c.global_clipnorm);
-  // Keras' values while these are unused; use_ema and the rest are refused by finish().
-  r.ignore({"ema_momentum", "is_legacy_optimizer", "jit_compile", "decay"});
+  r("use_ema", c.use_ema), r("ema_momentum", c.ema_momentum), r("ema_overwrite_frequency", c.ema_overwrite_frequency);
+  r("loss_scale_factor", c.loss_scale_factor), r("gradient_accumulation_steps", c.gradient_accumulation_steps);
+  r.ignore({"is_legacy_optimizer", "jit_compile", "decay"});
   r.finish();
   return c;
 }

@@ -63,6 +63,13 @@ def optimizers():
     optimizer_case("Muon_excluded", lambda: o.Muon(0.02, exclude_layers=["^v"], rms_rate=None))
     schedule = keras.optimizers.schedules
     optimizer_case("sgd_exponential_decay", lambda: o.SGD(schedule.ExponentialDecay(0.1, 2, 0.5)))
+    kept = {"ema": dict(use_ema=True, ema_momentum=0.8), "ema_overwritten": dict(use_ema=True, ema_momentum=0.7, ema_overwrite_frequency=2),
+            "accumulated": dict(gradient_accumulation_steps=2, weight_decay=0.05, global_clipnorm=0.5), "scaled": dict(loss_scale_factor=8.0),
+            "accumulated_ema": dict(gradient_accumulation_steps=2, use_ema=True, ema_momentum=0.8, ema_overwrite_frequency=2)}
+    for name, make in (("sgd", lambda **a: o.SGD(0.1, momentum=0.9, **a)), ("adam", lambda **a: o.Adam(0.05, **a)), ("Nadam", lambda **a: o.Nadam(0.05, **a)),
+                       ("decaying", lambda **a: o.SGD(schedule.ExponentialDecay(0.1, 2, 0.5), **a))):
+        for option, given in kept.items():
+            optimizer_case(f"{name}_{option}", lambda make=make, given=given: make(**given), steps=7)
 
 
 def loss_case(name, cls, attrs, inputs):
@@ -308,6 +315,8 @@ def fits():
     cnn = lambda: [L.Conv2D(4, 3, padding="same", use_bias=False), L.BatchNormalization(), L.ReLU(), L.MaxPooling2D(), L.DepthwiseConv2D(3, padding="same"), L.Flatten(),
                    L.LayerNormalization(), L.Dense(3, activation="softmax")]
     fit_case("cnn_adam", cnn, sparse, lambda d: (d.f(10, 6, 6, 2), d.i(10, low=0, high=3), {}), lambda: o.Adam(0.01), batch_size=4)
+    fit_case("mlp_ema", normalized, sparse, classes, lambda: o.Adam(0.01, use_ema=True, ema_momentum=0.9), batch_size=8)
+    fit_case("mlp_accumulated", normalized, sparse, classes, lambda: o.Adam(0.01, gradient_accumulation_steps=2, clipnorm=0.5), batch_size=8)
     # Logits so far out that probabilities round to 0 and 1: Keras' losses go on from the logits.
     far, one_hots = lambda d: (60 * d.f(22, 5), d.i(22, low=0, high=3), {}), lambda d: (60 * d.f(22, 5), np.eye(3, dtype="float32")[d.i(22, low=0, high=3)], {})
     slow = lambda: o.SGD(1e-3)
