@@ -1,15 +1,19 @@
 // Soak: predict, fit, load and drop, from several threads at once, under a budget that also refuses. Exact counts must come back to the same numbers
 // after every round; RSS is judged as a witness: it fails only where its 95 % interval is known to 64 bytes a round and its upper end lies above that,
-// twice. On a machine that slows down meanwhile, rounds end at one and a half times the time. TENURE_SOAK_MINUTES (2) tells for how long.
+// twice. TENURE_SOAK_MINUTES (2) tells for how long.
 #include <gtest/gtest.h>
 
 #include <chrono>
 #include <cstdlib>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include <tenure/tenure.h>
 
 #include "base/parallel.h"
+#include "memory/os.h"
+#include "memory/series.h"
 #include "sanitizer.h"
 
 namespace tenure {
@@ -90,6 +94,25 @@ class Rounds {
   int64_t round_ = 0, refused_ = 0;
 };
 
+/// Resident memory by the number of rounds, at even times; takes no memory of its own meanwhile.
+class Witness {
+ public:
+  explicit Witness(double seconds) : gap_(seconds / 500), samples_(2000) {}
+  void look(int64_t rounds) {
+    const auto now = Clock::now();
+    if (n_ == samples_.size() || (n_ > 0 && std::chrono::duration<double>(now - last_).count() < gap_)) return;
+    last_ = now;
+    samples_[n_++] = {static_cast<double>(rounds), static_cast<double>(memory::resident().total)};
+  }
+  memory::Line line() const { return memory::line_of({samples_.begin(), samples_.begin() + static_cast<ptrdiff_t>(n_)}); }
+
+ private:
+  double gap_;
+  size_t n_ = 0;
+  Clock::time_point last_;
+  std::vector<std::pair<double, double>> samples_;
+};
+
 TEST(Soak, MixedWorkUnderABudgetLeavesExactCountsFlat) {
   Rounds round;
   memory::set_budget(memory::now().in_use_bytes + 64_MiB);
@@ -98,44 +121,43 @@ TEST(Soak, MixedWorkUnderABudgetLeavesExactCountsFlat) {
   } no_budget;
   for (int i = 0; i < 20; ++i) round();
   round.serially();
-  // How long a round takes, by the first twentieth of the time.
+  const double time = minutes() * 60;
   auto start = Clock::now();
   auto passed = [&] { return std::chrono::duration<double>(Clock::now() - start).count(); };
-  int64_t tried = 0;
-  while (tried < 10 || passed() < minutes() * 3) round(), ++tried;
-  double seconds = passed() / static_cast<double>(tried);
-  const auto rises = [](const memory::Steadiness& s) { return !kSanitized && s.rss_conclusive && s.rss_slope_high > 64; };
-  const auto in_seconds = [](double t) { return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(t)); };
-  auto until = Clock::now() + in_seconds(minutes() * 90);
-  int64_t done = 0;
-  auto timed = [&] {
-    if (Clock::now() < until) round(), ++done;
-  };
-  // A machine that was busy at first is faster later: a trial that ends early judged the warming up, and another one takes the time that is left. RSS
-  // that rose is looked at once more for as long: what leaks goes on, what a busy machine's new interleavings filled stays.
-  memory::Steadiness s;
-  double end = minutes() * 63;
-  for (bool again = false;;) {
-    const double before = passed(), left = end - before;
-    const int64_t rounds = done;
-    s = memory::steadiness(timed, {.calls = std::max<int64_t>(16, static_cast<int64_t>(left / std::max(seconds, 1e-6))), .warmup = 5, .rss = true});
-    EXPECT_EQ(s.verdict, memory::Verdict::clean) << s.text();
-    EXPECT_EQ(s.after.live_bytes, s.before.live_bytes);
-    EXPECT_EQ(s.after.buffers, s.before.buffers);
-    EXPECT_EQ(s.after.objects, s.before.objects);
-    seconds = (passed() - before) / static_cast<double>(std::max<int64_t>(1, done - rounds));
-    if (passed() < end - minutes() * 18) continue;
-    if (!rises(s) || again) break;
-    std::printf("%s", s.text().c_str());
-    again = true;
-    end = passed() + minutes() * 60;
-    until = Clock::now() + in_seconds(minutes() * 90);
+  // Warming up goes on for a twentieth of the time, and tells how long a round takes.
+  int64_t done = 0, parts = 0;
+  while (done < 10 || passed() < time / 20) round(), ++done;
+  double seconds = passed() / static_cast<double>(done);
+  const memory::Now first = memory::now();
+  // Judged in parts of a tenth of the time, by how long rounds took last. Resident memory that rose is looked at once more for as long: what leaks goes
+  // on, what a busy machine's new interleavings filled stays.
+  memory::Line line;
+  auto rises = [&] { return !kSanitized && line.conclusive && line.high > 64; };
+  for (int look = 0; look == 0 || (look == 1 && rises()); ++look) {
+    Witness witness(time);
+    auto work = [&] { round(), witness.look(++done); };
+    for (const double end = passed() + time; passed() < end; ++parts) {
+      const double before = passed();
+      const int64_t rounds = done, calls = static_cast<int64_t>(std::min(end - before, time / 10) / std::max(seconds, 1e-6));
+      const memory::Steadiness s = memory::steadiness(work, {.calls = std::max<int64_t>(16, calls), .warmup = 5});
+      EXPECT_EQ(s.verdict, memory::Verdict::clean) << s.text();
+      seconds = (passed() - before) / static_cast<double>(done - rounds);
+    }
+    line = witness.line();
+    std::printf("RSS %+.1f bytes a round, 95 %% interval [%.1f, %.1f]%s\n", line.slope, line.low, line.high,
+                line.conclusive ? "" : " (inconclusive)");
   }
-  std::printf("%s  %lld rounds, %lld refusals, peak %zu bytes, budget %zu\n", s.text().c_str(), static_cast<long long>(done),
-              static_cast<long long>(round.refused()), memory::peak().bytes, memory::budget());
-  EXPECT_EQ(round.refused(), 20 + tried + done) << "every round is refused once";
-  EXPECT_LE(memory::now().in_use_bytes, memory::budget());
-  EXPECT_FALSE(rises(s)) << "RSS grows: up to " << s.rss_slope_high << " bytes a round";
+  const memory::Now last = memory::now();
+  std::printf("%lld rounds in %.0f s, judged in %lld parts, %lld refusals; %zu bytes, %zu buffers, %zu objects; peak %zu bytes, budget %zu\n",
+              static_cast<long long>(done), passed(), static_cast<long long>(parts), static_cast<long long>(round.refused()), last.live_bytes,
+              last.buffers, last.objects, memory::peak().bytes, memory::budget());
+  EXPECT_EQ(last.live_bytes, first.live_bytes);
+  EXPECT_EQ(last.buffers, first.buffers);
+  EXPECT_EQ(last.tensors, first.tensors);
+  EXPECT_EQ(last.objects, first.objects);
+  EXPECT_EQ(round.refused(), 20 + done) << "every round is refused once";
+  EXPECT_LE(last.in_use_bytes, memory::budget());
+  EXPECT_FALSE(rises()) << "RSS grows: up to " << line.high << " bytes a round";
   EXPECT_TRUE(memory::audit().ok()) << memory::audit().text();
 }
 
