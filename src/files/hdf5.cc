@@ -219,7 +219,7 @@ std::vector<std::string> Hdf5Node::read_texts() const {
 namespace {
 std::shared_ptr<const Body> open_root(Bytes bytes, const Hdf5Limits& limits) {
   const auto image = hdf5::parse_superblock(std::move(bytes), limits);
-  const auto root = open_object(image, "/", 0, image->root);
+  auto root = open_object(image, "/", 0, image->root);
   check(root->group, Code::Io, "{}: /: expected a group (byte {})", image->bytes.name(), image->root);
   return root;
 }

@@ -241,7 +241,7 @@ Bytes ZipFile::State::read_stored(const ZipMember& member, zip_file_t* file) con
   ensure(feed->first && feed->contiguous, "a stored member was not read in one piece");
   const uint64_t left = feed->bytes.size() - *feed->first;
   check(member.size <= left, Code::Io, "{}: expected {} bytes in member '{}', got {}", name(), member.size, member.name, left);
-  const Bytes bytes = feed->bytes.slice(*feed->first, member.size);
+  Bytes bytes = feed->bytes.slice(*feed->first, member.size);
   check(std::equal(beginning.begin(), beginning.begin() + n, bytes.data()), Code::Io, "{}: member '{}' does not lie where it is said to", name(),
         member.name);
   const uint32_t crc = checksum(bytes);

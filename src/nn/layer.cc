@@ -121,7 +121,7 @@ LayerBody::~LayerBody() {
 void LayerBody::adopt(std::unique_ptr<LayerBase> object) {
   ensure(object.get() == object_, "a layer is adopted by another's body");
   object->owned_ = true;
-  object.release();
+  (void)object.release();  // its body owns it now
   owns_object_ = true;
   scope_ = memory::OwnedName(name());
   name_variables();
@@ -550,7 +550,7 @@ int64_t Layer::count_params() const {
 
 std::vector<Layer> Layer::layers() const {
   std::vector<Layer> out;
-  for (const auto& c : body_of(*this).children()) out.push_back(Layer(c.layer.get()));
+  for (const auto& c : body_of(*this).children()) out.emplace_back(c.layer.get());
   return out;
 }
 

@@ -145,7 +145,7 @@ Json LayerBody::config() const {
   w.out["dtype"] = Json::parse(policy_.to_json());
   object_->visit_config(w);
   const std::string c = object_->class_name();
-  if (c == "InputLayer") w.out.erase("trainable");  // its dtype is the data's, written by itself
+  if (c == "InputLayer") w.out.erase("trainable");                      // its dtype is the data's, written by itself
   if (c == "Pipeline") w.out.erase("trainable"), w.out.erase("dtype");  // its constructor takes neither
   // The constructors of these take no `trainable`, and Keras writes their variables' dtype for the policy.
   if (c.rfind("SpatialDropout", 0) == 0) w.out.erase("trainable"), w.out["dtype"] = to_string(policy_.variable_dtype());
