@@ -38,23 +38,23 @@ bool add_within(std::atomic<int64_t>& count, int64_t bytes, int64_t limit, int64
   return true;
 }
 
-// Between the locks of `registered()`: what all threads together may hold that the total does not show.
+// Call under the mutex of registered(): what all threads together may hold that the total does not show.
 int64_t unseen() noexcept { return static_cast<int64_t>(registered().threads.size()) * kBatch; }
 
-// Call under the mutex of registered(). False: threads could not be fenced, and the limit is to be taken for near as long as there is one.
-bool come_near() noexcept {
+bool fences_work = true;  // else the limit is taken for near as long as there is one; under the mutex of registered()
+
+// Call under the mutex of registered().
+void come_near() noexcept {
   limit_is_near.store(true, std::memory_order_seq_cst);
-  const bool fenced = fence_all_threads();
+  fences_work = fence_all_threads();
   for (ThreadState* s : registered().threads)
     while (s != &thread_state && std::atomic_ref(s->busy).load(std::memory_order_acquire)) std::this_thread::yield();
-  return fenced;
 }
-bool fences_work = true;  // under the mutex of registered()
 
 void limit_process(int64_t limit) {
   std::lock_guard lock(registered().mutex);
   process_limit.store(limit, std::memory_order_relaxed);
-  fences_work = come_near();
+  come_near();
   if (!limit) limit_is_near.store(false, std::memory_order_relaxed);  // else the next charge finds out how far it is
 }
 
@@ -88,7 +88,7 @@ bool charge_process(Table& t, int64_t cap, int64_t& limit, int64_t& in_use) {
       std::atomic_ref(own).store(0, std::memory_order_relaxed);
       return true;
     }
-    fences_work = come_near();
+    come_near();
   }
   int64_t pending = 0;
   for (ThreadState* s : registered().threads) pending += std::atomic_ref(s->capacity_delta).load(std::memory_order_relaxed);
@@ -111,8 +111,7 @@ void discharge_process(Table& t, int64_t cap) noexcept {
 
 void detail::room_for_thread() {
   const int64_t limit = process_limit.load(std::memory_order_relaxed);
-  if (limit && !limit_is_near.load(std::memory_order_relaxed) && table().capacity.load(std::memory_order_relaxed) > limit - unseen())
-    fences_work = come_near();
+  if (limit && !limit_is_near.load(std::memory_order_relaxed) && table().capacity.load(std::memory_order_relaxed) > limit - unseen()) come_near();
 }
 
 std::atomic<int64_t> detail::fail_countdown{0};

@@ -13,7 +13,6 @@ inline void add_delta(int64_t& delta, int64_t d) noexcept {
   const std::atomic_ref n(delta);
   n.store(n.load(std::memory_order_relaxed) + d, std::memory_order_relaxed);
 }
-/// Whether an account is this thread's own, with nothing but plain counts to be changed; its row.
 /// The thread is about to count for itself: between these two nobody takes its counts to be final. Neither locks nor waits may lie between them.
 [[gnu::always_inline]] inline void begin_counting() noexcept {
   std::atomic_ref(thread_state.busy).store(1, std::memory_order_relaxed);
@@ -21,6 +20,7 @@ inline void add_delta(int64_t& delta, int64_t d) noexcept {
 }
 [[gnu::always_inline]] inline void end_counting() noexcept { std::atomic_ref(thread_state.busy).store(0, std::memory_order_release); }
 
+/// Whether an account is this thread's own, with nothing but plain counts to be changed; its row. The thread is counting then, until commit or not_plain().
 [[gnu::always_inline]] inline bool plain_row(AccountId account, Row*& row) noexcept {
   const ThreadState& s = thread_state;
   if (!s.rows) [[unlikely]]

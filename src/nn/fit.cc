@@ -88,9 +88,11 @@ class Fit {
       memory::tick("fit.epoch");
       if (ran_out_) break;
     }
-    Variables variables;
-    model_.collect(LayerBody::Which::trainable, variables);
-    if (o_.epochs > 0) state_.optimizer->finalize(variables);
+    if (o_.epochs > 0) {
+      Variables variables;
+      model_.collect(LayerBody::Which::trainable, variables);
+      state_.optimizer->finalize(variables);
+    }
     callbacks_.each([&](CallbackBase& c) { c.on_train_end(logs); });
     memory::tick("fit");
     return std::move(history_);

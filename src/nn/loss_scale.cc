@@ -51,10 +51,7 @@ class LossScaleBody final : public OptimizerBody {
     // The inner step is taken in any case; where a gradient was not finite all that it changed is set back.
     Variables touched = variables;
     for (const Variable& v : inner_->variables()) touched.push_back(v);
-    Tensors before;
-    for (const Variable& v : touched) before.push_back(v.value());
-    inner_->apply(back, variables);
-    for (size_t i = 0; i < touched.size(); ++i) touched[i].assign(where(finite, touched[i].value(), std::move(before[i])));
+    change_where(finite, std::move(touched), [&] { inner_->apply(back, variables); });
     const Tensor grows = logical_and(finite, equal(steps, growth_ - 1));
     const Tensor begins_anew = logical_or(logical_not(finite), grows);
     own(counter_).assign(where(begins_anew, zeros({}, int64), add(steps, 1)));

@@ -148,8 +148,7 @@ void OptimizerBody::apply(const Tensors& gradients, const Variables& variables) 
 void OptimizerBody::step(Tensors gs, const Variables& vs, const Tensor& iteration) {
   clip(gs);
   Tensor rate = common_.learning_rate.scheduled() ? common_.learning_rate.at(cast(iteration, float32)) : Variable(state_[1].get()).value();
-  Tensor updates = common_.gradient_accumulation_steps ? floor_divide(iteration, *common_.gradient_accumulation_steps) : iteration;
-  Tensors shared = begin(rate, cast(add(std::move(updates), 1), float32));
+  Tensors shared = begin(rate, cast(add(updates(iteration), 1), float32));
   double last = 0;
   Tensor decay;  // of the last variable that has one; nearly always that of all
   for (size_t i = 0; i < vs.size(); ++i) {
@@ -168,7 +167,7 @@ void OptimizerBody::step(Tensors gs, const Variables& vs, const Tensor& iteratio
 void OptimizerBody::accumulate(Tensors gs, const Variables& vs, const Tensor& iteration) {
   const int64_t steps = *common_.gradient_accumulation_steps;
   const Tensor full_now = equal(mod(add(iteration, 1), steps), 0);
-  Tensors means, before;
+  Tensors means;
   for (size_t i = 0; i < vs.size(); ++i) {
     Variable sum = beside(sums_, vs[i]);
     Tensor all = add(std::move(gs[i]), sum.value());
@@ -177,15 +176,25 @@ void OptimizerBody::accumulate(Tensors gs, const Variables& vs, const Tensor& it
   }
   Variables touched = vs;
   for (size_t i = first_slot_; i < state_.size(); ++i) touched.push_back(kept(i));
+  change_where(full_now, std::move(touched), [&] { step(std::move(means), vs, iteration); });
+}
+
+void OptimizerBody::change_where(const Tensor& condition, Variables touched, const std::function<void()>& change) {
+  Tensors before;
   for (const Variable& v : touched) before.push_back(v.value());
-  step(std::move(means), vs, iteration);
-  for (size_t i = 0; i < touched.size(); ++i) touched[i].assign(where(full_now, touched[i].value(), std::move(before[i])));
+  change();
+  for (size_t i = 0; i < touched.size(); ++i) touched[i].assign(where(condition, touched[i].value(), std::move(before[i])));
+}
+
+// How many updates came before the batch.
+Tensor OptimizerBody::updates(const Tensor& iteration) const {
+  return common_.gradient_accumulation_steps ? floor_divide(iteration, *common_.gradient_accumulation_steps) : iteration;
 }
 
 void OptimizerBody::average(const Variables& vs, const Tensor& iteration) {
-  const Tensor updates = common_.gradient_accumulation_steps ? floor_divide(iteration, *common_.gradient_accumulation_steps) : iteration;
-  const Tensor keep = multiply(cast(not_equal(updates, 0), float32), common_.ema_momentum);
-  const Tensor now = common_.ema_overwrite_frequency ? equal(mod(add(updates, 1), *common_.ema_overwrite_frequency), 0) : Tensor();
+  const Tensor before = updates(iteration);
+  const Tensor keep = multiply(cast(not_equal(before, 0), float32), common_.ema_momentum);
+  const Tensor now = common_.ema_overwrite_frequency ? equal(mod(add(before, 1), *common_.ema_overwrite_frequency), 0) : Tensor();
   for (Variable v : vs) {
     Variable mean = beside(averages_, v);
     const Tensor part = cast(keep, v.dtype()), w = v.value();
@@ -222,17 +231,8 @@ Json OptimizerBody::config() const {
   w.out["name"] = common_.name;
   if (common_.learning_rate.scheduled()) w.out["learning_rate"] = nn::parse(common_.learning_rate.to_json(), "learning rate");
   else w.out["learning_rate"] = state_[1]->read().item<double>();
-  auto optional = [&](const char* key, const std::optional<double>& v) { w.out[key] = v ? Json(*v) : Json(nullptr); };
-  optional("weight_decay", common_.weight_decay);
-  optional("clipnorm", common_.clipnorm);
-  optional("global_clipnorm", common_.global_clipnorm);
-  optional("clipvalue", common_.clipvalue);
-  w.out["use_ema"] = common_.use_ema;
-  w.out["ema_momentum"] = common_.ema_momentum;
-  auto counted = [&](const char* key, const std::optional<int64_t>& v) { w.out[key] = v ? Json(*v) : Json(nullptr); };
-  counted("ema_overwrite_frequency", common_.ema_overwrite_frequency);
-  optional("loss_scale_factor", common_.loss_scale_factor);
-  counted("gradient_accumulation_steps", common_.gradient_accumulation_steps);
+  OptimizerCommon shared = common_;
+  shared_fields(w, shared);
   fields_of(w);
   return std::move(w.out);
 }

@@ -1,6 +1,7 @@
 // The counted body of an optimizer: owns its state (iteration, rate, slots), never the variables it updates.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -24,6 +25,14 @@ struct OptimizerCommon {
   std::optional<int64_t> gradient_accumulation_steps = {};
   std::string name;
 };
+
+/// Of an aggregate or of OptimizerCommon: what files say of them.
+template <class C>
+void shared_fields(Fields& v, C& c) {
+  v("weight_decay", c.weight_decay), v("clipnorm", c.clipnorm), v("global_clipnorm", c.global_clipnorm), v("clipvalue", c.clipvalue);
+  v("use_ema", c.use_ema), v("ema_momentum", c.ema_momentum), v("ema_overwrite_frequency", c.ema_overwrite_frequency);
+  v("loss_scale_factor", c.loss_scale_factor), v("gradient_accumulation_steps", c.gradient_accumulation_steps);
+}
 
 class OptimizerBody : public memory::Counted {
  public:
@@ -75,6 +84,8 @@ class OptimizerBody : public memory::Counted {
   /// A variable of the state; returns its place.
   size_t make(std::string name, Tensor value, bool whole = false);
   Variable kept(size_t place) const { return Variable(state_[place].get()); }
+  /// Runs `change`; where `condition` (of rank 0) is false the variables have their values back.
+  static void change_where(const Tensor& condition, Variables touched, const std::function<void()>& change);
 
  private:
   using Places = std::unordered_map<uint64_t, size_t>;  // by birth of the variable: into state_
@@ -86,6 +97,7 @@ class OptimizerBody : public memory::Counted {
   void step(Tensors gradients, const Variables& variables, const Tensor& iteration);
   void accumulate(Tensors gradients, const Variables& variables, const Tensor& iteration);
   void average(const Variables& variables, const Tensor& iteration);
+  Tensor updates(const Tensor& iteration) const;
 
   OptimizerCommon common_;
   bool built_ = false;

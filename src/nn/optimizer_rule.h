@@ -71,10 +71,8 @@ Optimizer make(const char* name, const nn::Json& config) {
   C c{};
   nn::ConfigReader r(config, name);
   fields(r, c);
-  r("name", c.name), r("learning_rate", c.learning_rate), r("weight_decay", c.weight_decay);
-  r("clipnorm", c.clipnorm), r("clipvalue", c.clipvalue), r("global_clipnorm", c.global_clipnorm);
-  r("use_ema", c.use_ema), r("ema_momentum", c.ema_momentum), r("ema_overwrite_frequency", c.ema_overwrite_frequency);
-  r("loss_scale_factor", c.loss_scale_factor), r("gradient_accumulation_steps", c.gradient_accumulation_steps);
+  r("name", c.name), r("learning_rate", c.learning_rate);
+  shared_fields(r, c);
   r.ignore({"is_legacy_optimizer", "jit_compile", "decay"});
   r.finish();
   return c;
