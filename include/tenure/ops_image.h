@@ -62,6 +62,18 @@ TENURE_API Tensor sobel_edges(Tensor images, std::string_view data_format = "cha
 /// A Gaussian filter with zeros around the image.
 TENURE_API Tensor gaussian_blur(Tensor images, Pair kernel_size = 3, double sigma_y = 1, double sigma_x = 1,
                                 std::string_view data_format = "channels_last");
+/// How far elastic_transform moves pixels, and what it takes where nothing is: keras.ops.image.elastic_transform's arguments.
+struct ElasticOptions {
+  double alpha = 20;                       ///< how far; 0 moves nothing
+  double sigma = 5;                        ///< of the Gaussian that makes neighbours move alike, in pixels, above 0; its reach is 3 floor(sigma)
+  std::string interpolation = "bilinear";  ///< or nearest
+  std::string fill_mode = "reflect";       ///< or constant, nearest, wrap
+  double fill_value = 0;
+  std::string data_format = "channels_last";
+};
+/// Float images bent by random fields, another one for each image and each of its two axes (TensorFlow's Keras takes the same field for both): Simard,
+/// Steinkraus and Platt, "Best practices for convolutional neural networks applied to visual document analysis" (2003). One draw.
+TENURE_API Tensor elastic_transform(Tensor images, const SeedGenerator& seed, const ElasticOptions& options = {});
 /// Resamples the axes in spatial_dims to output_shape: what was at i stands at scale * i + translation, zero where nothing was. scale, translation:
 /// [number of spatial_dims]; method: linear, cubic, lanczos3 or lanczos5. antialias widens the filter where it makes images smaller. Integer
 /// images are rounded and kept within their own values.

@@ -87,6 +87,15 @@ Tensor OpArguments::tensor_from(const Json& j, const char* name) const {
   return constant_from(j);
 }
 
+Tensor OpArguments::random_state(int position, const char* name) {
+  const Json& j = find(position, name);
+  ensure(seed_ != nullptr, "an op draws that has no state");
+  if (j.is_null()) return SeedGenerator(*seed_).next();
+  if (!j.is_number_integer()) wrong(name, j, "a whole number or null");
+  const Eagerly eagerly;  // a constant, as constant_from's
+  return Tensor::from<int64_t>({j.get<int64_t>(), 0});
+}
+
 Tensor OpArguments::tensor(int position, const char* name) { return tensor_from(find(position, name), name); }
 
 Tensor OpArguments::maybe_tensor(int position, const char* name) {

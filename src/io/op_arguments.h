@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <tenure/ops.h>
+#include <tenure/variable.h>
 
 #include "io/archive.h"
 
@@ -16,8 +17,9 @@ namespace tenure::io {
 /// Looks arguments up by position and by Keras' name, and remembers which were asked for. Stack-bound: borrows everything it is given.
 class OpArguments {
  public:
-  OpArguments(const std::string& op, const Json& args, const Json& kwargs, const Json& config, const Tensors& inputs)
-      : op_(op), args_(args), kwargs_(kwargs), config_(config), inputs_(inputs) {}
+  /// seed: the state of an op that draws, or null.
+  OpArguments(const std::string& op, const Json& args, const Json& kwargs, const Json& config, const Tensors& inputs, const Variable* seed)
+      : op_(op), args_(args), kwargs_(kwargs), config_(config), inputs_(inputs), seed_(seed) {}
 
   const std::string& op() const noexcept { return op_; }
   Tensor tensor(int position, const char* name);
@@ -45,6 +47,9 @@ class OpArguments {
   /// Whether a tensor stands there.
   bool has_tensor(int position, const char* name);
 
+  /// What a draw starts from, int64[2]: of a whole number there the same at every call, of null the op's own state, which is advanced.
+  Tensor random_state(int position, const char* name);
+
   /// Throws Unsupported naming what was given and never asked for, unless it says nothing (null, false).
   void finish() const;
   [[noreturn]] void wrong(const char* name, const Json& got, const char* expected) const;
@@ -56,6 +61,7 @@ class OpArguments {
   const std::string& op_;
   const Json &args_, &kwargs_, &config_;
   const Tensors& inputs_;
+  const Variable* seed_;
   std::set<int> used_positions_;
   std::set<std::string> used_names_;
 };
@@ -64,9 +70,14 @@ class OpArguments {
 /// Throws Unsupported for anything else.
 Tensor constant_from(const Json& j);
 
-/// The op of this class, or null.
-using OpRun = Tensors (*)(OpArguments&);
-OpRun find_op(const std::string& op);
+/// A class of keras.ops and what runs it.
+struct OpRow {
+  std::string_view name;
+  Tensors (*run)(OpArguments&);
+  bool draws = false;  ///< random numbers: random_state() is asked for
+};
+/// The op of this class, or null; lives as long as the program.
+const OpRow* find_op(const std::string& op);
 /// Why there is no such op: what it would need.
 const char* why_no_op(const std::string& op);
 

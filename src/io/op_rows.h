@@ -10,12 +10,6 @@
 
 namespace tenure::io {
 
-/// A class of keras.ops and what runs it.
-struct OpRow {
-  std::string_view name;
-  OpRun run;
-};
-
 /// The tables by family, each sorted by name.
 std::span<const OpRow> numpy_rows();
 std::span<const OpRow> shape_rows();

@@ -322,10 +322,10 @@ static_assert(std::is_sorted(op_rows.begin(), op_rows.end(), [](const OpRow& a, 
 
 }  // namespace
 
-OpRun find_op(const std::string& op) {
+const OpRow* find_op(const std::string& op) {
   for (std::span<const OpRow> table : {std::span<const OpRow>(op_rows), numpy_rows(), shape_rows(), nn_rows(), image_rows(), linalg_rows()}) {
     const auto it = std::lower_bound(table.begin(), table.end(), op, [](const OpRow& r, const std::string& name) { return r.name < name; });
-    if (it != table.end() && it->name == op) return it->run;
+    if (it != table.end() && it->name == op) return &*it;
   }
   return nullptr;
 }
@@ -337,7 +337,6 @@ const char* why_no_op(const std::string& op) {
   if (among(sizes)) return "the size of its result depends on values, and a graph has known sizes";
   if (among(complex)) return "its result is complex, and numbers are real here; complex ones are pairs of tensors";
   if (among(functions)) return "it holds a Python function, which is never run";
-  if (op == "ElasticTransform") return "it draws random numbers in a graph; the layer RandomElasticTransform does so as a layer";
   return "this op is not here yet";
 }
 

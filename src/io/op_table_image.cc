@@ -5,6 +5,7 @@
 #include <tenure/ops_image.h>
 
 #include "io/op_rows.h"
+#include "ops/elastic.h"
 
 namespace tenure::io {
 
@@ -81,6 +82,16 @@ Tensors gaussian_blur_op(Args a) {
   if (sigma.size() > 2) a.wrong("sigma", Json(sigma), "one number or two");
   return {gaussian_blur(std::move(x), size, sigma.front(), sigma.back(), format_of(a, 3))};
 }
+Tensors elastic_transform_op(Args a) {
+  Tensor x = a.tensor(0, "images");
+  const ElasticOptions o{.alpha = a.number(1, "alpha", 20.0),
+                         .sigma = a.number(2, "sigma", 5.0),
+                         .interpolation = a.text(3, "interpolation", "bilinear"),
+                         .fill_mode = a.text(4, "fill_mode", "reflect"),
+                         .fill_value = a.number(5, "fill_value", 0.0),
+                         .data_format = format_of(a, 7)};
+  return {ops::elastic_at(std::move(x), a.random_state(6, "seed"), o)};
+}
 Tensors scale_and_translate_op(Args a) {
   Tensor x = a.tensor(0, "images");
   const std::vector<int64_t> shape = a.integers(1, "output_shape"), dims = a.integers(-1, "spatial_dims");
@@ -100,6 +111,7 @@ Tensors ssim_op(Args a) {
 constexpr std::array image_table = std::to_array<OpRow>({
     {"AffineTransform", affine_transform_op},
     {"CropImages", crop_images_op},
+    {"ElasticTransform", elastic_transform_op, true},
     {"ExtractPatches", extract_patches_op},
     {"GaussianBlur", gaussian_blur_op},
     {"HSVToRGB", in_format<hsv_to_rgb>},

@@ -28,13 +28,15 @@ class OperationLayer final : public LayerBase {
         args_(parsed(c.args, "args")),
         kwargs_(parsed(c.kwargs, "kwargs")),
         config_(parsed(c.config, "configuration")),
-        run_(find_op(c.op)) {
-    check(run_ != nullptr, Code::Unsupported, "there is no op '{}' here: {}", c.op, why_no_op(c.op));
+        row_(find_op(c.op)) {
+    check(row_ != nullptr, Code::Unsupported, "there is no op '{}' here: {}", c.op, why_no_op(c.op));
     check(args_.is_array() && kwargs_.is_object() && config_.is_object(), Code::InvalidArgument, "{}: expected lists of arguments", c.op);
+    if (row_->draws) seed_ = seed_state();
   }
   Tensors call_all(Tensors xs, const Call&) override {
-    OpArguments a(config.op, args_, kwargs_, config_, xs);
-    Tensors ys = run_(a);
+    const std::optional<Variable> seed = row_->draws ? std::optional(seed_.variable()) : std::nullopt;
+    OpArguments a(config.op, args_, kwargs_, config_, xs, seed ? &*seed : nullptr);
+    Tensors ys = row_->run(a);
     a.finish();
     if (nn_context.logits && (config.op == "Softmax" || config.op == "Sigmoid")) nn_context.logits->note(ys[0], a.tensor(0, "x"));
     return ys;
@@ -46,7 +48,8 @@ class OperationLayer final : public LayerBase {
 
  private:
   Json args_, kwargs_, config_;
-  OpRun run_;
+  const OpRow* row_;
+  Weight seed_;
 };
 
 Operation::operator Layer() const { return make_layer<OperationLayer>(*this); }

@@ -6,6 +6,7 @@
 #include <tenure/ops_image.h>
 
 #include "nn/augment.h"
+#include "ops/elastic.h"
 
 namespace tenure {
 namespace layers {
@@ -218,14 +219,12 @@ class RandomElasticTransformLayer final : public nn::ImagesLayer<RandomElasticTr
     const Tensor picked = chosen(x, range_), strength = drawn_as({}, scale_);
     const Tensor sigma = multiply(strength, 0.05 * std::min(rows, columns)), alpha = multiply(strength, 0.1 * std::max(rows, columns));
     const Tensor profile = gaussian(sigma, static_cast<int64_t>(scale_.high * 0.05 * std::min(rows, columns)));
-    const Tensor across = add(field(n, h, w, sigma, alpha, profile), reshape(arange(0, columns, 1, float32), {1, 1, w}));
-    const Tensor down = add(field(n, h, w, sigma, alpha, profile), reshape(arange(0, rows, 1, float32), {1, h, 1}));
-    const Tensor image = broadcast_to(reshape(arange(0, static_cast<double>(n), 1, float32), {n, 1, 1}), {n, h, w});
-    const Tensor places = stack({image, down, across}, 0);
-    Tensors channels = unstack(nn::as(x, float32), -1);
-    for (Tensor& c : channels)
-      c = map_coordinates(std::move(c), places, config.interpolation == "nearest" ? 0 : 1, config.fill_mode, config.fill_value);
-    Tensor y = nn::as(stack(channels, -1), compute_dtype());
+    auto field = [&] {
+      Tensor noise = multiply(random::normal({n, h, w}, SeedGenerator(seed_.variable())), sigma);
+      return multiply(ops::smoothed(std::move(noise), profile), alpha);
+    };
+    const Tensor across = field(), down = field();
+    Tensor y = ops::displaced(x, down, across, config.interpolation, config.fill_mode, config.fill_value);
     return clip(where(picked, std::move(y), std::move(x)), values_.low, values_.high);
   }
   // A Gaussian of 6 floor(sigma) + 1 values, with zeros on both sides where sigma's floor is below `most`.
@@ -235,16 +234,6 @@ class RandomElasticTransformLayer final : public nn::ImagesLayer<RandomElasticTr
     const Tensor inside = nn::as(less_equal(abs(at), multiply(floor(sigma), 3)), float32);
     Tensor y = multiply(exp(multiply(square(divide(at, maximum(sigma, 1e-12))), -0.5)), inside);
     return divide(y, sum(y));
-  }
-  // How far the pixels are moved along an axis, [n, h, w].
-  Tensor field(int64_t n, int64_t h, int64_t w, const Tensor& sigma, const Tensor& alpha, const Tensor& profile) const {
-    const int64_t size = profile.dim(0);
-    Tensor y = multiply(random::normal({n, h, w, 1}, SeedGenerator(seed_.variable())), sigma);
-    if (size > 1) {
-      y = depthwise_conv2d(std::move(y), reshape(profile, {size, 1, 1, 1}), {.padding = "same"});
-      y = depthwise_conv2d(std::move(y), reshape(profile, {1, size, 1, 1}), {.padding = "same"});
-    }
-    return multiply(reshape(std::move(y), {n, h, w}), alpha);
   }
   Range range_, scale_, values_;
 };

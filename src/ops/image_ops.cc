@@ -10,6 +10,8 @@
 #include <tenure/ops_numpy.h>
 
 #include "core/context.h"
+#include "ops/draws.h"
+#include "ops/elastic.h"
 #include "ops/helpers.h"
 #include "ops/patches.h"
 #include "ops/sample.h"
@@ -132,6 +134,38 @@ Tensor sum_of(Tensor x, const RowTerms& t, double fill) {
 }
 
 DType working_type(DType t) noexcept { return t == float64 ? float64 : float32; }
+
+// What stands around coordinates [batch or 1, points], one tensor an axis, in map_coordinates' way: each corner's index is moved into the axis by
+// itself, as Keras does.
+RowTerms corners(const Tensors& coordinates, const std::vector<int64_t>& sizes, bool nearest, std::string_view fill_mode) {
+  Tensors floors, fractions;
+  for (const Tensor& at : coordinates) {
+    floors.push_back(nearest ? round(at) : floor(at));
+    fractions.push_back(nearest ? Tensor() : subtract(at, floors.back()));
+  }
+  auto inside = [&](Tensor at, int64_t size) {
+    const auto n = static_cast<double>(size);
+    if (fill_mode == "nearest") return clip(std::move(at), 0, n - 1);
+    if (fill_mode == "wrap") return mod(std::move(at), n);
+    const Tensor turned = mod(abs(std::move(at)), 2 * n);
+    return clip(where(less(turned, n), turned, subtract(fill_mode == "reflect" ? 2 * n - 1 : 2 * n, turned)), 0, n - 1);
+  };
+  RowTerms terms;
+  for (int corner = 0; corner < (nearest ? 1 : 1 << sizes.size()); ++corner) {
+    Tensors places;
+    Tensor weight;
+    for (size_t a = 0; a < floors.size(); ++a) {
+      const bool upper = (corner >> a & 1) != 0;
+      Tensor at = upper ? add(floors[a], 1.0) : floors[a];
+      places.push_back(fill_mode == "constant" ? std::move(at) : inside(std::move(at), sizes[a]));
+      if (nearest) continue;
+      Tensor share = upper ? fractions[a] : subtract(1.0, fractions[a]);
+      weight = weight ? multiply(std::move(weight), std::move(share)) : std::move(share);
+    }
+    terms.add_all(places, Tensors(places.size()), sizes, 0, {}, {}, std::move(weight));
+  }
+  return terms;
+}
 
 // images at x and y [batch or 1, height · width], in their own dtype.
 Tensor sample(const Images& images, Tensor x, Tensor y, std::string_view interpolation, std::string_view fill_mode, double fill_value) {
@@ -263,36 +297,9 @@ Tensor map_coordinates(Tensor inputs, Tensor coordinates, int order, std::string
   check(fill_mode == "constant" || fill_mode == "nearest" || fill_mode == "wrap" || fill_mode == "mirror" || fill_mode == "reflect",
         Code::InvalidArgument, "map_coordinates: expected fill_mode constant, nearest, wrap, mirror or reflect, got '{}'", fill_mode);
   const DType dtype = inputs.dtype(), work = working_type(is_float(coordinates.dtype()) ? coordinates.dtype() : float32);
-  coordinates = cast(std::move(coordinates), work);
-  Tensors floors, fractions;
-  for (Tensor& at : unstack(reshape(std::move(coordinates), {cs[0], -1}), 0)) {
-    at = expand_dims(std::move(at), 0);
-    floors.push_back(order == 0 ? round(at) : floor(at));
-    fractions.push_back(order == 0 ? Tensor() : subtract(at, floors.back()));
-  }
-  // Each corner's index is moved into the axis by itself, as Keras does.
-  auto inside = [&](Tensor at, int64_t size) {
-    const auto n = static_cast<double>(size);
-    if (fill_mode == "nearest") return clip(std::move(at), 0, n - 1);
-    if (fill_mode == "wrap") return mod(std::move(at), n);
-    const Tensor turned = mod(abs(std::move(at)), 2 * n);
-    return clip(where(less(turned, n), turned, subtract(fill_mode == "reflect" ? 2 * n - 1 : 2 * n, turned)), 0, n - 1);
-  };
-  RowTerms terms;
-  for (int corner = 0; corner < (order == 0 ? 1 : 1 << xs.rank()); ++corner) {
-    Tensors places;
-    Tensor weight;
-    std::vector<int64_t> sizes(xs.begin(), xs.end());
-    for (size_t a = 0; a < floors.size(); ++a) {
-      const bool upper = (corner >> a & 1) != 0;
-      Tensor at = upper ? add(floors[a], 1.0) : floors[a];
-      places.push_back(fill_mode == "constant" ? std::move(at) : inside(std::move(at), sizes[a]));
-      if (order == 0) continue;
-      Tensor share = upper ? fractions[a] : subtract(1.0, fractions[a]);
-      weight = weight ? multiply(std::move(weight), std::move(share)) : std::move(share);
-    }
-    terms.add_all(places, Tensors(places.size()), sizes, 0, {}, {}, std::move(weight));
-  }
+  Tensors at = unstack(reshape(cast(std::move(coordinates), work), {cs[0], -1}), 0);
+  for (Tensor& axis : at) axis = expand_dims(std::move(axis), 0);
+  const RowTerms terms = corners(at, {xs.begin(), xs.end()}, order == 0, fill_mode);
   Shape ys = cs.slice(1, cs.rank());
   Tensor y = sum_of(reshape(cast(std::move(inputs), work), {1, xs.elements(), 1}), terms, fill_value);
   if (!ys.known()) {
@@ -408,6 +415,58 @@ Tensor gaussian_blur(Tensor images, Pair kernel_size, double sigma_y, double sig
   for (double b : second)
     for (double a : first) kernel.insert(kernel.end(), static_cast<size_t>(c), a * b);
   return in.close(depthwise_conv2d(in.x, cast(Tensor::from(kernel, {kernel_size.h, kernel_size.w, c, 1}), in.x.dtype()), {.padding = "same"}));
+}
+
+// ---- elastic --------------------------------------------------------------------------------------------------------------------
+
+namespace ops {
+
+Tensor smoothed(Tensor fields, const Tensor& profile) {
+  const int64_t size = profile.dim(0);
+  if (size == 1) return fields;
+  Tensor y = expand_dims(std::move(fields), -1);
+  y = depthwise_conv2d(std::move(y), reshape(profile, {size, 1, 1, 1}), {.padding = "same"});
+  return squeeze(depthwise_conv2d(std::move(y), reshape(profile, {1, size, 1, 1}), {.padding = "same"}), {-1});
+}
+
+Tensor displaced(const Tensor& images, const Tensor& down, const Tensor& across, std::string_view interpolation, std::string_view fill_mode,
+                 double fill_value) {
+  const Shape s = images.shape();
+  const int64_t n = s[0], h = s[1], w = s[2];
+  const DType dtype = images.dtype(), work = down.dtype();
+  auto at = [&](const Tensor& field, int64_t size, const Shape& line) {
+    return reshape(add(field, reshape(arange(0, static_cast<double>(size), 1, work), line)), {n, h * w});
+  };
+  const RowTerms terms = corners({at(down, h, {1, h, 1}), at(across, w, {1, 1, w})}, {h, w}, interpolation == "nearest", fill_mode);
+  return cast(reshape(sum_of(reshape(cast(images, work), {n, h * w, s[3]}), terms, fill_value), s), dtype);
+}
+
+Tensor elastic_at(Tensor images, Tensor state, const ElasticOptions& o) {
+  check(o.interpolation == "bilinear" || o.interpolation == "nearest", Code::InvalidArgument,
+        "elastic_transform: expected interpolation bilinear or nearest, got '{}'", o.interpolation);
+  check(o.fill_mode == "constant" || o.fill_mode == "nearest" || o.fill_mode == "wrap" || o.fill_mode == "reflect", Code::InvalidArgument,
+        "elastic_transform: expected fill_mode reflect, constant, nearest or wrap, got '{}'", o.fill_mode);
+  check(std::isfinite(o.alpha) && o.sigma > 0 && o.sigma <= 1e4, Code::InvalidArgument,
+        "elastic_transform: expected a finite alpha and sigma in (0, 10000], got {} and {}", o.alpha, o.sigma);
+  check(is_float(images.dtype()), Code::DType, "elastic_transform: expected float images, got {}", images.spec());
+  const Images in(std::move(images), o.data_format, "elastic_transform");
+  if (thread_context.abstract && !in.x.shape().known()) return in.close(in.x);
+  check(in.x.shape().known() && in.height() * in.width() < (int64_t{1} << 31), Code::Shape,
+        "elastic_transform: expected images of known sizes, of less than 2^31 pixels each, got {}", in.x.spec());
+  if (in.x.size() == 0) return in.close(in.x);
+  const DType work = working_type(in.x.dtype());
+  const Shape s = in.x.shape();
+  const Tensor noise = multiply(normal_at(std::move(state), {2 * s[0], s[1], s[2]}, work), o.sigma);
+  const int64_t size = 6 * static_cast<int64_t>(o.sigma) + 1;
+  const Tensor profile = cast(Tensor::from(gaussian(size, o.sigma), {size}), work);
+  const Tensors fields = split(multiply(smoothed(noise, profile), o.alpha), 2, 0);
+  return in.close(displaced(in.x, fields[0], fields[1], o.interpolation, o.fill_mode, o.fill_value));
+}
+
+}  // namespace ops
+
+Tensor elastic_transform(Tensor images, const SeedGenerator& seed, const ElasticOptions& options) {
+  return elastic_at(std::move(images), seed.next(), options);
 }
 
 // ---- scale and translate --------------------------------------------------------------------------------------------------------

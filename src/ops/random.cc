@@ -7,6 +7,7 @@
 #include <numbers>
 
 #include "base/parallel.h"
+#include "ops/draws.h"
 #include "ops/families.h"
 #include "ops/helpers.h"
 
@@ -304,13 +305,19 @@ const Op random_log_gamma_op = {
 };
 
 // A draw of reals; halves are drawn as float32.
-Tensor draw(const Op& op, const SeedGenerator& seed, const Shape& shape, DType dtype, double a, double b) {
+Tensor draw_at(const Op& op, Tensor state, const Shape& shape, DType dtype, double a, double b) {
   DrawAttrs attrs{shape, is_half(dtype) ? float32 : dtype, a, b};
-  Tensor y = apply_with(op, attrs, seed.next());
+  Tensor y = apply_with(op, attrs, std::move(state));
   return is_half(dtype) ? cast(std::move(y), dtype) : y;
+}
+Tensor draw(const Op& op, const SeedGenerator& seed, const Shape& shape, DType dtype, double a, double b) {
+  return draw_at(op, seed.next(), shape, dtype, a, b);
 }
 
 }  // namespace
+
+Tensor normal_at(Tensor state, const Shape& shape, DType dtype) { return draw_at(random_normal_op, std::move(state), shape, dtype, 0, 1); }
+
 }  // namespace tenure::ops
 
 namespace tenure {

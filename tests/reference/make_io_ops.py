@@ -131,7 +131,19 @@ def io_first():
     return keras.Model([p, v, q], outputs, name="io_first"), [draw.f(2, 3, 8, 9), draw.f(2, 2, 4, 5, 6), draw.f(2, 8, 9, 3)]
 
 
-MODELS = {m.__name__: m for m in (io_numbers, io_places, io_fixed, io_networks, io_linalg, io_pictures, io_first)}
+def io_elastic():
+    """elastic_transform where no random number shows: nothing is moved, or everything is alike."""
+    p, q = keras.Input((6, 7, 3)), keras.Input((3, 8, 9))
+    bend = ops.image.elastic_transform
+    outputs = [
+        bend(p, alpha=0.0), bend(p, alpha=0.0, sigma=1.2, interpolation="nearest", fill_mode="wrap", seed=7), bend(p * 0 + 0.25, fill_mode="nearest", seed=3), bend(p * 0 + 0.5, 2.0, 1.5, seed=4),
+        bend(q, alpha=0.0, fill_mode="constant", fill_value=0.5, seed=5, data_format="channels_first"),
+    ]
+    draw = Draw("io_elastic")
+    return keras.Model([p, q], outputs, name="io_elastic"), [draw.f(2, 6, 7, 3), draw.f(2, 3, 8, 9)]
+
+
+MODELS = {m.__name__: m for m in (io_numbers, io_places, io_fixed, io_networks, io_linalg, io_pictures, io_first, io_elastic)}
 
 if __name__ == "__main__":
     for name, make in MODELS.items():
