@@ -30,6 +30,10 @@ TENURE_API Tensors qr(Tensor x, std::string_view mode = "reduced");
 TENURE_API Tensors svd(Tensor x, bool full_matrices = true, bool compute_uv = true);
 /// {eigenvalues, rising; eigenvectors as columns} of symmetric matrices, of which the lower triangle is read.
 TENURE_API Tensors eigh(Tensor x);
+/// {eigenvalues [..., n, 2]; eigenvectors [..., n, n, 2] as columns of the first two of the last three axes} of any square matrices [..., n, n], complex
+/// numbers as pairs of real and imaginary part. Vectors have norm 1 and their largest element real and above 0. What equal
+/// eigenvalues would have to do with each other is left out of the gradient.
+TENURE_API Tensors eig(Tensor x);
 /// {both triangular factors in one matrix, the rows' order (int32)}. No gradient.
 TENURE_API Tensors lu_factor(Tensor x);
 /// The inverse in the sense of least squares; singular values up to rcond times the largest (10 · max(m, n) · epsilon) count as 0.

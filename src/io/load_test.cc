@@ -23,7 +23,8 @@ TEST_P(ReferenceFiles, GiveTheOutputsThatKerasRecorded) {
 }
 INSTANTIATE_TEST_SUITE_P(All, ReferenceFiles,
                          testing::Values("cnn", "functional_zoo", "io_ops", "io_structures", "io_outputs", "io_sequential", "io_numbers", "io_places",
-                                         "io_fixed", "io_networks", "io_linalg", "io_pictures", "io_rest", "io_first", "io_elastic"));
+                                         "io_fixed", "io_networks", "io_linalg", "io_pictures", "io_rest", "io_first", "io_elastic", "io_complex",
+                                         "io_values"));
 
 TEST(Load, AnOpThatDrawsFollowsItsSeed) {
   Edited archive(reference("io_elastic.keras"));
@@ -41,6 +42,16 @@ TEST(Load, AnOpThatDrawsFollowsItsSeed) {
   EXPECT_FALSE(same(second, 0) || same(predicted, 0));
   EXPECT_FALSE(all(equal(first[1], in[0])).item<bool>()) << "nothing was moved";
   for (const Variable& v : m.weights()) EXPECT_FALSE(v.trainable());
+}
+
+TEST(Load, OpsWhoseSizesDependOnValuesRunEagerly) {
+  const Model m = load_model(reference("io_values.keras"));
+  const Tensors in = recorded(reference("io_values_io.npz"), "in_");
+  const Outputs y = m(in), predicted = m.predict(TensorList(in), {.verbose = 0});
+  ASSERT_EQ(y.size(), predicted.size());
+  for (size_t i = 0; i < y.size(); ++i) EXPECT_TRUE(all(equal(y[i], predicted[i])).item<bool>()) << i;
+  const Function f([&](Tensor x, Tensor n) { return m({x, n})[0]; });
+  expect_error(Code::Unsupported, "eagerly only", [&] { (void)f(in[0], in[1]); });
 }
 
 TEST(Load, ReadsBfloat16AndFloat16Weights) {

@@ -75,11 +75,18 @@ void OpArguments::wrong(const char* name, const Json& got, const char* expected)
 }
 
 Tensor OpArguments::tensor_from(const Json& j, const char* name) const {
-  if (is_keras_tensor(j)) {
-    const size_t i = j["config"].value("index", size_t{0});
-    if (i >= inputs_.size()) wrong(name, j, "a tensor");
-    return inputs_[i];
+  const bool input = is_keras_tensor(j);
+  const size_t i = input ? j["config"].value("index", size_t{0}) : 0;
+  if (input && i >= inputs_.size()) wrong(name, j, "a tensor");
+  if (input && is_complex_tensor(j)) {
+    check(parts_ != nullptr, Code::Unsupported, "{}: expected real numbers as '{}', got complex ones", op_, name);
+    return take(inputs_[i], parts_->part[i], -1);
   }
+  Tensor x = input ? inputs_[i] : real_tensor_from(j, name);
+  return parts_ && parts_->real_is_zero && x.dtype() != bool_ ? zeros_like(x) : x;
+}
+
+Tensor OpArguments::real_tensor_from(const Json& j, const char* name) const {
   if (j.is_boolean()) return Tensor(j.get<bool>());
   if (j.is_number_integer()) return Tensor(j.get<int64_t>());
   if (j.is_number()) return Tensor(j.get<double>());
@@ -97,6 +104,18 @@ Tensor OpArguments::random_state(int position, const char* name) {
 }
 
 Tensor OpArguments::tensor(int position, const char* name) { return tensor_from(find(position, name), name); }
+
+std::pair<Tensor, Tensor> OpArguments::complex(int position, const char* name) {
+  const Json& j = find(position, name);
+  ensure(parts_ == nullptr, "a complex argument is asked for where parts are chosen");
+  if (is_keras_tensor(j) && is_complex_tensor(j)) {
+    const Tensor& pairs = inputs_.at(j["config"].value("index", size_t{0}));
+    return {take(pairs, 0, -1), take(pairs, 1, -1)};
+  }
+  Tensor x = tensor_from(j, name);
+  if (!is_float(x.dtype())) x = cast(std::move(x), float32);
+  return {x, zeros_like(x)};
+}
 
 Tensor OpArguments::maybe_tensor(int position, const char* name) {
   const Json& j = find(position, name);

@@ -14,15 +14,24 @@
 
 namespace tenure::io {
 
+/// Which parts of complex inputs an op is applied to (op_complex.h). Tensors of complex numbers are pairs on a last axis of 2.
+struct ComplexParts {
+  std::vector<int> part;  ///< of input i: 0 the real part, 1 the imaginary part, -1 the input is real
+  bool real_is_zero;      ///< what is real and no bool counts as 0: the imaginary part is asked for
+};
+
 /// Looks arguments up by position and by Keras' name, and remembers which were asked for. Stack-bound: borrows everything it is given.
 class OpArguments {
  public:
-  /// seed: the state of an op that draws, or null.
-  OpArguments(const std::string& op, const Json& args, const Json& kwargs, const Json& config, const Tensors& inputs, const Variable* seed)
-      : op_(op), args_(args), kwargs_(kwargs), config_(config), inputs_(inputs), seed_(seed) {}
+  /// seed: the state of an op that draws, or null. parts: see below, or null.
+  OpArguments(const std::string& op, const Json& args, const Json& kwargs, const Json& config, const Tensors& inputs, const Variable* seed,
+              const ComplexParts* parts = nullptr)
+      : op_(op), args_(args), kwargs_(kwargs), config_(config), inputs_(inputs), seed_(seed), parts_(parts) {}
 
   const std::string& op() const noexcept { return op_; }
   Tensor tensor(int position, const char* name);
+  /// A complex tensor: the real part, the imaginary part. Of a real one zeros. Throws Unsupported where parts are chosen already.
+  std::pair<Tensor, Tensor> complex(int position, const char* name);
   /// A tensor that may be missing or null: then undefined.
   Tensor maybe_tensor(int position, const char* name);
   Tensors tensors(int position, const char* name);
@@ -57,11 +66,13 @@ class OpArguments {
  private:
   const Json& find(int position, const char* name);
   Tensor tensor_from(const Json& j, const char* name) const;
+  Tensor real_tensor_from(const Json& j, const char* name) const;
 
   const std::string& op_;
   const Json &args_, &kwargs_, &config_;
   const Tensors& inputs_;
   const Variable* seed_;
+  const ComplexParts* parts_;
   std::set<int> used_positions_;
   std::set<std::string> used_names_;
 };
@@ -74,7 +85,12 @@ Tensor constant_from(const Json& j);
 struct OpRow {
   std::string_view name;
   Tensors (*run)(OpArguments&);
-  bool draws = false;  ///< random numbers: random_state() is asked for
+  enum Trait : uint8_t {
+    draws = 1,      ///< random numbers: random_state() is asked for
+    by_values = 2,  ///< the size of its result depends on values unless a whole number is given as `size`: it runs eagerly only
+    complex = 4,    ///< makes complex numbers of real ones
+  };
+  uint8_t traits = 0;
 };
 /// The op of this class, or null; lives as long as the program.
 const OpRow* find_op(const std::string& op);

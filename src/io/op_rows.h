@@ -72,6 +72,9 @@ inline Pair pair_of(Args a, int position, const char* name, std::optional<Pair> 
   return Pair(v.front(), v.back());
 }
 
+/// A result whose size depends on values, where only shapes are asked for. Throws Unsupported in a traced function.
+Tensor of_unknown_size(const Tensor& x, const Shape& shape, DType dtype);
+
 /// A type by name where one is given.
 inline std::optional<DType> dtype_of_argument(Args a, int position, const char* name) {
   const std::string text = a.text(position, name, "");

@@ -7,6 +7,7 @@
 #include <tenure/ops_numpy.h>
 
 #include "base/check.h"
+#include "core/context.h"
 #include "io/op_rows.h"
 
 namespace tenure::io {
@@ -322,6 +323,12 @@ static_assert(std::is_sorted(op_rows.begin(), op_rows.end(), [](const OpRow& a, 
 
 }  // namespace
 
+Tensor of_unknown_size(const Tensor& x, const Shape& shape, DType dtype) {
+  check(thread_context.abstract, Code::Unsupported,
+        "the size of a result depends on the values of {}: such an op runs eagerly only, not in a traced function", x.spec());
+  return make_abstract({shape, dtype});
+}
+
 const OpRow* find_op(const std::string& op) {
   for (std::span<const OpRow> table : {std::span<const OpRow>(op_rows), numpy_rows(), shape_rows(), nn_rows(), image_rows(), linalg_rows()}) {
     const auto it = std::lower_bound(table.begin(), table.end(), op, [](const OpRow& r, const std::string& name) { return r.name < name; });
@@ -331,11 +338,9 @@ const OpRow* find_op(const std::string& op) {
 }
 
 const char* why_no_op(const std::string& op) {
-  constexpr std::string_view sizes[] = {"Arange", "Nonzero"}, complex[] = {"Eig", "Polar", "ViewAsComplex"},
-                             functions[] = {"AssociativeScan", "Cond", "ForiLoop", "JVP", "Map", "Scan", "Switch", "VectorizedMap", "WhileLoop"};
+  constexpr std::string_view functions[] = {"AssociativeScan", "Cond", "ForiLoop", "JVP", "Map", "Scan", "Switch", "VectorizedMap", "WhileLoop"};
   auto among = [&](const auto& list) { return std::find(std::begin(list), std::end(list), op) != std::end(list); };
-  if (among(sizes)) return "the size of its result depends on values, and a graph has known sizes";
-  if (among(complex)) return "its result is complex, and numbers are real here; complex ones are pairs of tensors";
+  if (op == "Arange") return "its arguments are numbers, not tensors: Keras makes a constant of it";
   if (among(functions)) return "it holds a Python function, which is never run";
   return "this op is not here yet";
 }

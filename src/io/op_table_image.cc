@@ -111,7 +111,7 @@ Tensors ssim_op(Args a) {
 constexpr std::array image_table = std::to_array<OpRow>({
     {"AffineTransform", affine_transform_op},
     {"CropImages", crop_images_op},
-    {"ElasticTransform", elastic_transform_op, true},
+    {"ElasticTransform", elastic_transform_op, OpRow::draws},
     {"ExtractPatches", extract_patches_op},
     {"GaussianBlur", gaussian_blur_op},
     {"HSVToRGB", in_format<hsv_to_rgb>},

@@ -67,6 +67,7 @@ constexpr std::array linalg_table = std::to_array<OpRow>({
     {"Cholesky", upper_or_lower<cholesky>},
     {"CholeskyInverse", upper_or_lower<cholesky_inverse>},
     {"Det", one<det>},
+    {"Eig", several<eig>, OpRow::complex},
     {"Eigh", several<eigh>},
     {"Inv", one<inv>},
     {"Logdet", one<logdet>},

@@ -13,6 +13,11 @@ namespace tenure::io {
 
 namespace {
 
+Tensors polar_op(Args a) {
+  const Tensor size = a.tensor(0, "abs_"), angle = a.tensor(1, "angle");
+  return {stack({multiply(size, cos(angle)), multiply(size, sin(angle))}, -1)};
+}
+
 // ---- activations ------------------------------------------------------------------------------------------------------------------
 
 template <Tensor (*F)(Tensor, int)>
@@ -247,6 +252,7 @@ constexpr std::array nn_table = std::to_array<OpRow>({
     {"MultiHot", multi_hot_op},
     {"Normalize", normalize_op},
     {"PSNR", psnr_op},
+    {"Polar", polar_op, OpRow::complex},
     {"RFFT", rfft_op},
     {"RMSNorm", rms_norm_op},
     {"STFT", stft_op},

@@ -129,7 +129,9 @@ Tensors trapezoid_op(Args a) {
 Tensors bincount_op(Args a) {
   Tensor x = a.tensor(0, "x");
   Tensor weights = a.maybe_tensor(1, "weights");
-  return {bincount(std::move(x), std::move(weights), a.integer(2, "minlength", 0))};
+  const int64_t minlength = a.integer(2, "minlength", 0);
+  if (x.concrete()) return {bincount(std::move(x), std::move(weights), minlength)};
+  return {of_unknown_size(x, x.rank() == 2 ? Shape{x.shape()[0], -1} : Shape{-1}, weights ? weights.dtype() : int32)};
 }
 
 constexpr std::array numpy_table = std::to_array<OpRow>({
@@ -140,7 +142,7 @@ constexpr std::array numpy_table = std::to_array<OpRow>({
     {"Arctan2", two<arctan2>},
     {"Arctanh", one<arctanh>},
     {"Average", average_op},
-    {"Bincount", bincount_op},
+    {"Bincount", bincount_op, OpRow::by_values},
     {"BitwiseAnd", two_xy<bitwise_and>},
     {"BitwiseInvert", one<bitwise_not>},
     {"BitwiseLeftShift", two_xy<left_shift>},

@@ -207,14 +207,37 @@ Tensors argpartition_op(Args a) {
   if (a.value(2, "axis").is_null()) return {argpartition(reshape(std::move(x), {-1}), kth, 0)};
   return {argpartition(std::move(x), kth, axis_of(a, 2, -1))};
 }
+Tensors nonzero_op(Args a) {
+  const Tensor x = a.tensor(0, "x");
+  if (x.concrete()) return nonzero(x);
+  Tensors out;
+  for (int i = 0; i < x.rank(); ++i) out.push_back(of_unknown_size(x, {-1}, int32));
+  return out;
+}
+Tensors view_as_complex_op(Args a) {
+  Tensor x = a.tensor(0, "x");
+  check(x.rank() > 0 && x.shape().back() == 2, Code::Shape, "ViewAsComplex: expected a last axis of 2, got {}", x.spec());
+  return {is_float(x.dtype()) ? std::move(x) : cast(std::move(x), float32)};
+}
 Tensors unique_op(Args a) {
   Tensor x = a.tensor(0, "x");
   UniqueOptions o{a.flag(1, "sorted", true), a.flag(2, "return_index"), a.flag(3, "return_inverse"), a.flag(4, "return_counts")};
   o.axis = maybe_axis(a, 5);
   o.size = a.maybe_integer(6, "size");
   o.fill_value = a.number(7, "fill_value", 0.0);
-  if (!o.size) a.wrong("size", Json(), "a number of values (without it the result's size depends on values)");
-  return unique(std::move(x), o);
+  if (o.size || x.concrete()) return unique(std::move(x), o);
+  Shape values{-1}, inverse{-1};
+  if (o.axis) {
+    check(*o.axis >= -x.rank() && *o.axis < x.rank(), Code::InvalidArgument, "Unique: expected an axis of {}, got {}", x.spec(), *o.axis);
+    values = x.shape(), values[*o.axis < 0 ? *o.axis + x.rank() : *o.axis] = -1;
+  } else {
+    inverse = x.shape();
+  }
+  Tensors out{of_unknown_size(x, values, x.dtype())};
+  if (o.return_index) out.push_back(of_unknown_size(x, {-1}, int32));
+  if (o.return_inverse) out.push_back(of_unknown_size(x, inverse, int32));
+  if (o.return_counts) out.push_back(of_unknown_size(x, {-1}, int32));
+  return out;
 }
 template <Tensor (*F)(Tensor, int)>
 Tensors ordered(Args a) {
@@ -287,6 +310,7 @@ constexpr std::array shape_table = std::to_array<OpRow>({
     {"Meshgrid", meshgrid_op},
     {"Moveaxis", moveaxis_op},
     {"Ndim", ndim_op},
+    {"Nonzero", nonzero_op, OpRow::by_values},
     {"Rearrange", rearrange_op},
     {"Roll", roll_op},
     {"Rot90", rot90_op},
@@ -307,10 +331,11 @@ constexpr std::array shape_table = std::to_array<OpRow>({
     {"Trace", diagonal_of<trace>},
     {"Tril", with_k<tril>},
     {"Triu", with_k<triu>},
-    {"Unique", unique_op},
+    {"Unique", unique_op, OpRow::by_values},
     {"UnravelIndex", unravel_index_op},
     {"Vander", vander_op},
     {"View", view_op},
+    {"ViewAsComplex", view_as_complex_op, OpRow::complex},
     {"ViewAsReal", view_as_real_op},
     {"Vsplit", split_on<0>},
     {"Vstack", joined<vstack>},

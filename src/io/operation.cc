@@ -1,10 +1,14 @@
 #include "io/operation.h"
 
 #include <mutex>
+#include <optional>
+#include <set>
 
 #include "base/check.h"
 #include "io/op_arguments.h"
+#include "io/op_complex.h"
 #include "nn/layer_body.h"
+#include "nn/vocabulary.h"
 
 namespace tenure::io {
 
@@ -20,7 +24,7 @@ Json parsed(const std::string& text, const char* what) {
 
 void fields(Fields& v, Operation& c) { v("module", c.module), v("op", c.op), v("op_config", c.config), v("args", c.args), v("kwargs", c.kwargs); }
 
-class OperationLayer final : public LayerBase {
+class OperationLayer final : public LayerBase, public nn::ValueDependent {
  public:
   explicit OperationLayer(const Operation& c)
       : LayerBase({c.name, c.trainable, c.dtype, {}}),
@@ -31,15 +35,22 @@ class OperationLayer final : public LayerBase {
         row_(find_op(c.op)) {
     check(row_ != nullptr, Code::Unsupported, "there is no op '{}' here: {}", c.op, why_no_op(c.op));
     check(args_.is_array() && kwargs_.is_object() && config_.is_object(), Code::InvalidArgument, "{}: expected lists of arguments", c.op);
-    if (row_->draws) seed_ = seed_state();
+    if (row_->traits & OpRow::draws) seed_ = seed_state();
+    mark_complex(args_), mark_complex(kwargs_);
   }
   Tensors call_all(Tensors xs, const Call&) override {
-    const std::optional<Variable> seed = row_->draws ? std::optional(seed_.variable()) : std::nullopt;
+    if (!complex_.empty()) return run_complex(*row_, {config.op, args_, kwargs_, config_}, xs, complex_);
+    const bool draws = (row_->traits & OpRow::draws) != 0;
+    const std::optional<Variable> seed = draws ? std::optional(seed_.variable()) : std::nullopt;
     OpArguments a(config.op, args_, kwargs_, config_, xs, seed ? &*seed : nullptr);
     Tensors ys = row_->run(a);
     a.finish();
     if (nn_context.logits && (config.op == "Softmax" || config.op == "Sigmoid")) nn_context.logits->note(ys[0], a.tensor(0, "x"));
     return ys;
+  }
+  bool value_dependent() const override {
+    auto sized = [](const Json& j) { return j.contains("size") && j["size"].is_number_integer(); };
+    return (row_->traits & OpRow::by_values) && !sized(kwargs_) && !sized(config_);
   }
   void visit_config(Fields& v) override { fields(v, config); }
   std::string class_name() const override { return "Operation"; }
@@ -47,7 +58,17 @@ class OperationLayer final : public LayerBase {
   Operation config;
 
  private:
+  // The inputs that are complex, by number.
+  void mark_complex(const Json& j) {
+    if (is_keras_tensor(j)) {
+      if (is_complex_tensor(j)) complex_.insert(j["config"].value("index", size_t{0}));
+    } else if (j.is_structured()) {
+      for (const Json& item : j) mark_complex(item);
+    }
+  }
+
   Json args_, kwargs_, config_;
+  std::set<size_t> complex_;
   const OpRow* row_;
   Weight seed_;
 };
@@ -63,6 +84,13 @@ const Operation& operation_of(const LayerBody& layer) {
 }
 
 bool has_operation(const std::string& op) { return find_op(op) != nullptr; }
+
+bool gives_complex(const std::string& op, bool complex_input) {
+  const OpRow* row = find_op(op);
+  return row && (complex_input ? complex_of_complex(op) : (row->traits & OpRow::complex) != 0);
+}
+
+bool is_complex_tensor(const Json& j) { return j.contains("config") && j["config"].value("complex", false); }
 
 bool is_keras_tensor(const Json& j) { return j.is_object() && j.contains("class_name") && j["class_name"] == "__keras_tensor__"; }
 

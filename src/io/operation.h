@@ -10,7 +10,7 @@
 namespace tenure::io {
 
 /// A layer without weights that applies one class of keras.ops. `args` and `kwargs` are the call's arguments as JSON text, tensors in
-/// them as {"class_name": "__keras_tensor__"} in the order of the layer's inputs.
+/// them as {"class_name": "__keras_tensor__", "config": {"index": in the order of the layer's inputs, "complex": true or missing}}.
 struct Operation {
   std::string module, op, config = "{}", args = "[]", kwargs = "{}";
   std::string name = {};
@@ -26,9 +26,12 @@ const Operation& operation_of(const LayerBody& layer);
 
 /// Whether Keras' op of this class name ("GetItem") can be run.
 bool has_operation(const std::string& op);
+/// Whether it gives complex numbers, and so pairs on a last axis of 2; complex_input: whether it is given some.
+bool gives_complex(const std::string& op, bool complex_input);
 
-/// Arguments with tensors replaced by placeholders; `count` is how many there are.
 bool is_keras_tensor(const Json& j);
+/// Whether the placeholder of a tensor, as Operation has them, stands for complex numbers.
+bool is_complex_tensor(const Json& j);
 
 /// Makes Operation known to the layer registry, so that models with ops can be cloned. Cheap after the first call.
 void register_operations();

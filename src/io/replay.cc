@@ -23,10 +23,10 @@ struct Application {
   std::vector<Reference> inputs;  // of args, then of kwargs, as they stand
   const Json* args = nullptr;
   const Json* kwargs = nullptr;
-  size_t missing = 0;  // inputs not yet made
-  bool failed = false, done = false;
-  Tensors outputs;                                 // stack-bound
-  std::vector<std::pair<size_t, size_t>> waiting;  // calls (entry, call) that need this one
+  size_t missing = 0;                                  // inputs not yet made
+  bool failed = false, done = false, complex = false;  // complex: the outputs are pairs of real and imaginary part
+  Tensors outputs;                                     // stack-bound
+  std::vector<std::pair<size_t, size_t>> waiting;      // calls (entry, call) that need this one
 };
 
 struct Entry {
@@ -56,6 +56,11 @@ class Replay {
   void apply_operation(Entry& e, Application& c, size_t index);
   void finish(size_t entry, size_t call);
   const Tensor& tensor(const Reference& r) const;
+  std::vector<bool> complex_inputs(const Application& c) const {
+    std::vector<bool> out;
+    for (const Reference& r : c.inputs) out.push_back(entries_[r.entry].calls[r.call].complex);
+    return out;
+  }
   void flatten(const Json& structure, nn::Json& shape, Tensors& tensors, std::vector<std::string>& keys, const std::string& key = {});
 
   ModelReader& reader_;
@@ -261,23 +266,30 @@ void Replay::apply_layer(Entry& e, Application& c) {
     c.outputs = {symbol_of(e.layer)};
     return;
   }
+  const std::vector<bool> complex = complex_inputs(c);
+  check(std::find(complex.begin(), complex.end(), true) == complex.end(), Code::Unsupported, "a layer called with complex numbers");
   Tensors xs;
   const Call options = call_of(e, c, xs);
   c.outputs = e.layer(TensorList(std::move(xs)), options).items();
 }
 
 /// The call's arguments with numbered placeholders for tensors.
-Json numbered(const Json& j, size_t& next) {
-  if (is_keras_tensor(j)) return Json{{"class_name", "__keras_tensor__"}, {"config", {{"index", next++}}}};
+Json numbered(const Json& j, size_t& next, const std::vector<bool>& complex) {
+  if (is_keras_tensor(j)) {
+    Json config{{"index", next}};
+    if (complex[next++]) config["complex"] = true;
+    return Json{{"class_name", "__keras_tensor__"}, {"config", config}};
+  }
   if (!j.is_structured()) return j;
   Json out = j;
-  for (Json& item : out) item = numbered(item, next);
+  for (Json& item : out) item = numbered(item, next, complex);
   return out;
 }
 
 void Replay::apply_operation(Entry& e, Application& c, size_t index) {
   Tensors xs;
   for (const Reference& r : c.inputs) xs.push_back(tensor(r));
+  const std::vector<bool> complex = complex_inputs(c);
   if (e.layer.defined() && !is_operation(*e.layer.body())) {
     c.outputs = e.layer(TensorList(std::move(xs))).items();
     return;
@@ -287,7 +299,7 @@ void Replay::apply_operation(Entry& e, Application& c, size_t index) {
   std::optional<DType> type;
   for (const Tensor& x : xs)
     if (is_float(x.dtype())) type = type ? promote(*type, x.dtype()) : x.dtype();
-  Json args = numbered(*c.args, next), kwargs = numbered(*c.kwargs, next);
+  Json args = numbered(*c.args, next, complex), kwargs = numbered(*c.kwargs, next, complex);
   Operation op{string_of(*e.json, "module"),
                e.class_name,
                object_of(*e.json, "config", e.path).dump(),
@@ -296,6 +308,7 @@ void Replay::apply_operation(Entry& e, Application& c, size_t index) {
                index == 0 ? e.name : fmt::format("{}_call_{}", e.name, index),
                true,
                DTypePolicy(type.value_or(float32))};
+  c.complex = gives_complex(e.class_name, std::find(complex.begin(), complex.end(), true) != complex.end());
   if (e.layer.defined()) {
     const Operation& first = operation_of(*e.layer.body());
     if (first.args == op.args && first.kwargs == op.kwargs && first.dtype == op.dtype) {
@@ -341,6 +354,8 @@ void Replay::flatten(const Json& structure, nn::Json& shape, Tensors& tensors, s
       if (inner == "Functional" || inner == "Model") history[1] = history[1].get<int64_t>() - 1;
     }
     const Reference r = reference(history);
+    check(where_.find('/') == std::string::npos || !entries_[r.entry].calls[r.call].complex, Code::Unsupported,
+          "{}: complex numbers as an output of a model inside another", where_);
     shape = tensors.size();
     tensors.push_back(tensor(r));
     keys.push_back(key);

@@ -98,7 +98,7 @@ TEST_P(Again, WhatKerasWroteIsWrittenBackTheSame) {
 }
 INSTANTIATE_TEST_SUITE_P(All, Again,
                          testing::Values("cnn", "functional_zoo", "io_ops", "io_structures", "io_outputs", "io_sequential", "io_numbers", "io_places",
-                                         "io_networks", "io_linalg", "io_pictures", "io_rest", "io_first", "io_elastic"));
+                                         "io_networks", "io_linalg", "io_pictures", "io_rest", "io_first", "io_elastic", "io_complex", "io_values"));
 
 TEST(Save, KeepsTheStructureOfInputsAndOutputs) {
   Model m = load_model(reference("io_structures.keras"));

@@ -72,8 +72,11 @@ Ordered argument_json(const Tensor& t, const Addresses& addresses) {
 /// Every {"$": i} and every keras tensor's index becomes the node's input i.
 Ordered filled(const Ordered& j, const Node& node, const Addresses& addresses) {
   if (j.is_object() && j.contains("$")) return argument_json(node.input(j["$"].get<size_t>()), addresses);
-  if (j.is_object() && j.contains("class_name") && j["class_name"] == "__keras_tensor__")
-    return argument_json(node.input(j["config"].value("index", size_t{0})), addresses);
+  if (j.is_object() && j.contains("class_name") && j["class_name"] == "__keras_tensor__") {
+    Ordered argument = argument_json(node.input(j["config"].value("index", size_t{0})), addresses);
+    if (j["config"].value("complex", false)) argument["config"]["shape"].erase(argument["config"]["shape"].size() - 1);
+    return argument;
+  }
   if (!j.is_structured()) return j;
   Ordered out = j;
   for (Ordered& item : out) item = filled(item, node, addresses);

@@ -32,5 +32,9 @@ bool svd(int64_t m, int64_t n, bool full, const T* a, T* u, T* s, T* vt) noexcep
 /// a [n, n] = v · diag(w) · vᵀ of the symmetric matrix in the lower triangle, w rising.
 template <class T>
 bool eigh(int64_t n, const T* a, T* w, T* v) noexcept;
+/// a [n, n] · v = v · diag(w) of any square matrix, w [n, 2] and v [n, n, 2] as pairs of real and imaginary part. Columns of v have norm 1 and their
+/// largest element real and above 0.
+template <class T>
+bool eig(int64_t n, const T* a, T* w, T* v) noexcept;
 
 }  // namespace tenure::kernels

@@ -7,6 +7,7 @@
 #include <Eigen/QR>
 #include <algorithm>
 #include <cmath>
+#include <complex>
 #include <limits>
 
 #include "kernels/decompose.h"
@@ -116,6 +117,24 @@ bool eigh(int64_t n, const T* a, T* w, T* v) noexcept {
   });
 }
 
+template <class T>
+bool eig(int64_t n, const T* a, T* w, T* v) noexcept {
+  return guarded([&] {
+    const Eigen::EigenSolver<Matrix> f(in(a, n, n));
+    if (f.info() != Eigen::Success) return false;
+    auto put = [](T* to, std::complex<double> x) { to[0] = static_cast<T>(x.real()), to[1] = static_cast<T>(x.imag()); };
+    const Eigen::MatrixXcd vectors = f.eigenvectors();
+    for (int64_t j = 0; j < n; ++j) {
+      put(w + 2 * j, f.eigenvalues()(j));
+      Eigen::Index largest = 0;
+      const double size = std::sqrt(vectors.col(j).cwiseAbs2().maxCoeff(&largest));
+      const std::complex<double> turn = std::conj(vectors(largest, j)) / (size * vectors.col(j).norm());
+      for (int64_t i = 0; i < n; ++i) put(v + 2 * (i * n + j), i == largest ? (vectors(i, j) * turn).real() : vectors(i, j) * turn);
+    }
+    return true;
+  });
+}
+
 template bool cholesky(int64_t, const float*, float*) noexcept;
 template bool cholesky(int64_t, const double*, double*) noexcept;
 template bool solve(int64_t, int64_t, bool, const float*, const float*, float*) noexcept;
@@ -132,5 +151,7 @@ template bool qr(int64_t, int64_t, bool, const float*, float*, float*) noexcept;
 template bool qr(int64_t, int64_t, bool, const double*, double*, double*) noexcept;
 template bool eigh(int64_t, const float*, float*, float*) noexcept;
 template bool eigh(int64_t, const double*, double*, double*) noexcept;
+template bool eig(int64_t, const float*, float*, float*) noexcept;
+template bool eig(int64_t, const double*, double*, double*) noexcept;
 
 }  // namespace tenure::kernels

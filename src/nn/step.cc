@@ -148,10 +148,22 @@ Tensors arguments_of(const Batch& b, Layout& layout) {
   return args;
 }
 
+bool value_dependent(const LayerBody& l) {
+  auto* v = dynamic_cast<const ValueDependent*>(&l.object());
+  return (v && v->value_dependent()) ||
+         std::any_of(l.children().begin(), l.children().end(), [](const auto& c) { return value_dependent(*c.layer); });
+}
+
+bool must_run_eagerly(LayerBody& model) {
+  ModelState& s = *model.model();
+  if (s.value_dependent.load(std::memory_order_relaxed) < 0) s.value_dependent.store(value_dependent(model) ? 1 : 0, std::memory_order_relaxed);
+  return s.run_eagerly || s.value_dependent.load(std::memory_order_relaxed) == 1;
+}
+
 Tensor run(LayerBody& model, const Batch& batch, const Function& f, Tensors (*step)(LayerBody&, Tensors, const Layout&)) {
   Layout layout;
   Tensors args = arguments_of(batch, layout);
-  if (model.model()->run_eagerly) return step(model, std::move(args), layout)[0];
+  if (must_run_eagerly(model)) return step(model, std::move(args), layout)[0];
   Static<int64_t> code{layout.code()};
   const void* values[] = {&code};
   return f.call(std::move(args), {std::to_string(code.value)}, values);
@@ -258,22 +270,6 @@ void get_ready(LayerBody& model, const std::vector<Spec>& xs, size_t targets, bo
 
 Tensor run_train(LayerBody& model, const Batch& batch) { return run(model, batch, model.model()->train, train_step); }
 Tensor run_test(LayerBody& model, const Batch& batch) { return run(model, batch, model.model()->test, test_step); }
-namespace {
-
-bool value_dependent(const LayerBody& l) {
-  auto* v = dynamic_cast<const ValueDependent*>(&l.object());
-  return (v && v->value_dependent()) ||
-         std::any_of(l.children().begin(), l.children().end(), [](const auto& c) { return value_dependent(*c.layer); });
-}
-
-bool must_run_eagerly(LayerBody& model) {
-  ModelState& s = *model.model();
-  if (s.value_dependent.load(std::memory_order_relaxed) < 0) s.value_dependent.store(value_dependent(model) ? 1 : 0, std::memory_order_relaxed);
-  return s.run_eagerly || s.value_dependent.load(std::memory_order_relaxed) == 1;
-}
-
-}  // namespace
-
 Tensors run_predict(LayerBody& model, Tensors xs) {
   ModelState& s = *model.model();
   if (must_run_eagerly(model)) return model.apply(std::move(xs), Call{false, {}}).items();

@@ -324,6 +324,82 @@ const Op eigh_op = {
     .specimens = "f64[3,3] | f32[2,2] | f64[2,1,3,3] | f32[0,3,3] | f32[0,0] | f32[1,1]",
 };
 
+// ---- eig --------------------------------------------------------------------------------------------------------------------------
+
+// Complex numbers for the time of a gradient. stack-bound
+struct Complex {
+  Tensor re, im;  // stack-bound
+
+  Complex(Tensor r, Tensor i) : re(std::move(r)), im(std::move(i)) {}
+  // Of pairs on the last axis.
+  explicit Complex(const Tensor& pairs) : Complex(take(pairs, 0, -1), take(pairs, 1, -1)) {}
+};
+Complex times(const Complex& a, const Complex& b) { return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re}; }
+// The product of matrices, the first one's adjoint taken if asked.
+Complex product_of(const Complex& a, const Complex& b, bool adjoint = false) {
+  const Tensor i = adjoint ? negative(a.im) : a.im;
+  return {product_of(a.re, b.re, adjoint) - product_of(i, b.im, adjoint), product_of(a.re, b.im, adjoint) + product_of(i, b.re, adjoint)};
+}
+
+// With a · v = v · diag(w): dw = diag(v⁻¹ da v), and dv = v · (F ∘ v⁻¹ da v) with F_ij = 1 / (w_j - w_i), but for multiples of each vector that keep its
+// norm at 1 and its largest element real. Giles, "An extended collection of matrix derivative results" (2008).
+Tensors eig_grad(const Grad& g) {
+  const Complex w(g.y(0)), v(g.y(1));
+  const int64_t n = w.re.shape().back();
+  const DType t = w.re.dtype();
+  const Tensor one = identity(n, t);
+  Complex inner{Tensor{}, Tensor{}};
+  if (g.dy(1)) {
+    // The part by which a change would turn a vector is put on the imaginary part of its largest element.
+    const Tensor sizes = where(equal(v.im, 0.0), square(v.re), -1.0), largest = one_hot(argmax(sizes, -2), n, -2, t);
+    Complex dv(g.dy(1));
+    const Tensor turn = sum(dv.im * v.re - dv.re * v.im, {-2}, true);
+    dv.im = dv.im - largest * turn / where(greater(largest, 0.0), v.re, 1.0);
+    const Complex along = product_of(v, dv, true), gram = product_of(v, v, true);
+    const Tensor norms = one * along.re;
+    const Tensor re = columns(w.re) - rows(w.re), im = columns(w.im) - rows(w.im), gap = square(re) + square(im);
+    const Tensor off = 1.0 / where(equal(gap, 0.0), 1.0, gap);  // equal ones have no difference: 0
+    const Complex rest{along.re - product_of(gram.re, norms), along.im - product_of(gram.im, norms)};
+    inner = times({off * re, off * im}, rest);
+  }
+  if (g.dy(0)) {
+    const Complex dw(g.dy(0));
+    const Tensor re = columns(dw.re) * one, im = columns(dw.im) * one;
+    inner = inner.re ? Complex(inner.re + re, inner.im + im) : Complex(re, im);
+  }
+  if (!inner.re) return {Tensor{}};
+  // y of vᴴ · y = inner · vᴴ, as real matrices of twice the size.
+  const Complex vh{transposed(v.re), negative(transposed(v.im))}, b = product_of(inner, vh);
+  const Tensor left = concatenate({concatenate({vh.re, negative(vh.im)}, -1), concatenate({vh.im, vh.re}, -1)}, -2);
+  const Tensor y = solve(left, concatenate({b.re, b.im}, -2));
+  return {slice_axis(y, -2, 0, n)};
+}
+
+const Op eig_op = {
+    .name = "eig",
+    .infer =
+        [](Infer& c) {
+          const int64_t n = square_size(c);
+          const Shape batch = batch_of(c.shape(0));
+          c.output(with(batch, n, 2), c.dtype(0));
+          Shape vectors = with(batch, n, n);
+          vectors.push_back(2);
+          c.output(vectors, c.dtype(0));
+        },
+    .run = [](const Run& r) noexcept -> Status {
+      const int64_t n = r.x(0).shape.back();
+      return with_real(r.y().dtype, [&](auto type) {
+        using T = typename decltype(type)::type;
+        return each(r, 25 * n * n * n, "eigenvalues were not found", [&](int64_t i) {
+          return n == 0 || kernels::eig(n, r.in<T>(0) + i * n * n, r.out<T>(0) + i * 2 * n, r.out<T>(1) + i * 2 * n * n);
+        });
+      });
+    },
+    .grad = eig_grad,
+    .saves = saves_output(0) | saves_output(1),
+    .specimens = "f64[3,3] | f32[2,2] | f64[2,1,3,3] | f32[0,3,3] | f32[0,0] | f32[1,1]",
+};
+
 // ---- svd --------------------------------------------------------------------------------------------------------------------------
 
 // Outputs u, s, vt as Keras orders them; s alone where `vectors` is false.
@@ -498,6 +574,11 @@ Tensors eigh(Tensor x) {
   Tensor in[] = {widened(std::move(x))};
   return narrowed(apply_all(eigh_op, in), t);
 }
+Tensors eig(Tensor x) {
+  const DType t = x.dtype();
+  Tensor in[] = {widened(std::move(x))};
+  return narrowed(apply_all(eig_op, in), t);
+}
 Tensors lu_factor(Tensor x) {
   const DType t = x.dtype();
   Tensor in[] = {widened(std::move(x))};
@@ -505,7 +586,7 @@ Tensors lu_factor(Tensor x) {
 }
 
 void register_decompose(Registry& r) {
-  for (const Op* op : {&cholesky_op, &solve_op, &triangular_op, &det_op, &slogdet_op, &qr_op, &eigh_op, &svd_op, &lu_op}) r.add(*op);
+  for (const Op* op : {&cholesky_op, &solve_op, &triangular_op, &det_op, &slogdet_op, &qr_op, &eigh_op, &eig_op, &svd_op, &lu_op}) r.add(*op);
 }
 
 }  // namespace tenure

@@ -1,5 +1,5 @@
 #include <tenure/error.h>
-#include <tenure/ops.h>
+#include <tenure/ops_linalg.h>
 
 #include "core/body.h"
 #include "ops/fused.h"
@@ -151,6 +151,24 @@ TEST(Products, LinearGradients) {
     auto fused = [=](const Tensors& t) { return apply_with(ops::linear_op, a, t[0], t[1], t[2], t[3]); };
     expect_gradients(fused, {noise({2, 4}, 1), noise({4, 3}, 2), noise({3}, 3), noise({2, 3}, 4)});
   }
+}
+
+// a · v = v · diag(w) with complex w, and gradients through what no choice of vectors changes and through the choice.
+TEST(Eig, TakesRealMatricesApart) {
+  const Tensor a = sin(square(counting({2, 4, 4}, float64)));  // noise() has a rank of 2
+  const Tensors e = eig(a);
+  auto part = [](const Tensor& x, int i) { return take(x, i, -1); };
+  const Tensor wr = expand_dims(part(e[0], 0), -2), wi = expand_dims(part(e[0], 1), -2), vr = part(e[1], 0), vi = part(e[1], 1);
+  EXPECT_GT(max(abs(wi)).item<double>(), 0.01) << "no complex eigenvalue among them";
+  expect_same(matmul(a, vr), vr * wr - vi * wi, 1e-9);
+  expect_same(matmul(a, vi), vr * wi + vi * wr, 1e-9);
+  expect_same(sum(square(vr) + square(vi), {-2}), ones({2, 4}, float64), 1e-9);
+  for (int k : {0, 1}) {
+    expect_gradients([k](const Tensors& x) { return eig(x[0])[static_cast<size_t>(k)]; }, {a}, 1e-5);
+    expect_second_gradients([k](const Tensors& x) { return eig(x[0])[static_cast<size_t>(k)]; }, {a});
+  }
+  EXPECT_EQ(eig(cast(a, bfloat16))[0].dtype(), bfloat16);
+  EXPECT_THROW(eig(zeros({2, 3})), Error);
 }
 
 }  // namespace

@@ -143,7 +143,42 @@ def io_elastic():
     return keras.Model([p, q], outputs, name="io_elastic"), [draw.f(2, 6, 7, 3), draw.f(2, 3, 8, 9)]
 
 
-MODELS = {m.__name__: m for m in (io_numbers, io_places, io_fixed, io_networks, io_linalg, io_pictures, io_first, io_elastic)}
+def io_complex():
+    """Complex numbers; those that are outputs are recorded as pairs."""
+    x, y, m = keras.Input((3, 4)), keras.Input((3, 4)), keras.Input((4, 4))
+    a, b = ops.polar(x, y), ops.polar(y, x * 2)
+    values, vectors = ops.linalg.eig(m)
+    view = ops.view_as_real
+    outputs = [
+        a, ops.real(a), ops.imag(a), ops.abs(a), ops.absolute(b), ops.angle(a), ops.fabs(b), ops.isreal(a), view(a), view(ops.conj(a)), view(ops.conjugate(b)), view(a + b), view(a - y), view(2.0 + a),
+        view(a * b), view(a * y), view(b * 0.5), view(a / b), view(y / a), ops.view_as_real(ops.divide_no_nan(a, b)), view(ops.exp(a)), view(ops.log(a)), view(ops.sqrt(a)), view(ops.square(a)), view(-a),
+        view(ops.sin(a)), view(ops.cos(a)), view(ops.sign(b)), view(ops.reciprocal(a)), view(ops.sum(a, axis=1)), view(ops.mean(a, axis=-1, keepdims=True)), view(ops.cumsum(a, axis=1)),
+        view(ops.reshape(a, (-1, 12))), view(ops.transpose(a, (0, 2, 1))), view(ops.swapaxes(a, 1, 2)), view(ops.matmul(a, ops.transpose(b, (0, 2, 1)))), view(ops.einsum("bij,bkj->bik", a, b)), view(ops.dot(a, filled(4, 2))),
+        view(ops.stack([a, b], axis=1)), view(ops.concatenate([a, b], axis=-1)), view(ops.where(ops.greater(x, 0), a, b)), view(ops.take(a, [2, 0], axis=1)), view(a[:, 1:, 0]), view(ops.expand_dims(a, 1)),
+        view(ops.flip(a, axis=2)), view(ops.repeat(a, 2, axis=1)), view(ops.tile(a, (1, 2, 1))), view(ops.pad(a, ((0, 0), (1, 0), (0, 2)))), view(ops.roll(a, 1, axis=2)), view(ops.split(a, 2, axis=2)[1]),
+        view(ops.unstack(a, 3, axis=1)[2]), view(ops.zeros_like(a)), view(ops.ones_like(a)), ops.equal(a, b), ops.not_equal(a, b), view(ops.diagonal(a, axis1=1, axis2=2)), view(ops.trace(a, axis1=1, axis2=2)),
+        values, ops.abs(vectors), view(ops.matmul(vectors, ops.expand_dims(values, -1) * 0 + 1.0) * 0), ops.real(ops.matmul(vectors * ops.expand_dims(values, 1), ops.conj(vectors)) * 0),
+    ]
+    draw = Draw("io_complex")
+    return keras.Model([x, y, m], outputs, name="io_complex"), [draw.f(2, 3, 4, low=0.3, high=1.5), draw.f(2, 3, 4, low=0.2, high=1.2), draw.f(2, 4, 4)]
+
+
+def io_values():
+    """Results whose size depends on values."""
+    x, n = keras.Input((3, 4)), keras.Input((5,), dtype="int32")
+    places = ops.nonzero(ops.greater(x, 0.2))
+    values, counts = ops.unique(n, return_counts=True)
+    outputs = [*places, ops.take(ops.reshape(x, (-1,)), places[1]), values, counts, ops.unique(ops.reshape(n, (-1,))), ops.cast(values, "float32") * 2.0, ops.bincount(n)]
+    draw = Draw("io_values")
+    return keras.Model([x, n], outputs, name="io_values"), [draw.f(2, 3, 4), np.int32([[1, 3, 3, 0, 7], [2, 3, 1, 1, 0]])]
+
+
+def recorded(y):
+    y = np.asarray(y)
+    return np.stack([y.real, y.imag], -1) if np.iscomplexobj(y) else y
+
+
+MODELS = {m.__name__: m for m in (io_numbers, io_places, io_fixed, io_networks, io_linalg, io_pictures, io_first, io_elastic, io_complex, io_values)}
 
 if __name__ == "__main__":
     for name, make in MODELS.items():
@@ -152,7 +187,7 @@ if __name__ == "__main__":
         keras.utils.clear_session()
         model, inputs = make()
         model.save(golden.HERE / f"{name}.keras")
-        outputs = [np.asarray(y) for y in model(inputs)]
+        outputs = [recorded(y) for y in model(inputs)]
         arrays = {f"in_{k}": x for k, x in enumerate(inputs)} | {f"out_{k}": y for k, y in enumerate(outputs)}
         golden.save(golden.HERE / f"{name}_io.npz", {**arrays, "meta": golden.text(golden.meta(__file__))})
         print(f"{name}: {(golden.HERE / f'{name}.keras').stat().st_size / 1024:.0f} KiB, {len(outputs)} outputs")
