@@ -130,8 +130,9 @@ Json slice_key(const Json& spec) {
   Json key = Json::array();
   for (const Json& item : spec) {
     if (item.is_object() && item.contains("start")) {
-      key.push_back({{"class_name", "__slice__"}, {"config", {{"start", item["start"]}, {"stop", item["stop"]}, {"step", item["step"]}}}});
-    } else if (item.is_object() && item.value("type", "") == "Ellipsis") {
+      key.push_back({{"class_name", "__slice__"},
+                     {"config", {{"start", item["start"]}, {"stop", item.value("stop", Json())}, {"step", item.value("step", Json())}}}});
+    } else if (item.is_object() && item.value("type", Json()) == Json("Ellipsis")) {
       key.push_back({{"class_name", "__ellipsis__"}, {"config", Json::object()}});
     } else {
       key.push_back(item);

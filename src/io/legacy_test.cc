@@ -1,5 +1,6 @@
 // Legacy files: whole models in .h5 by Keras 2 and 3, .keras by Keras 2, weights by layer name, shards.
 #include "files/hdf5_write.h"
+#include "io/dialect.h"
 #include "io/test_models.h"
 #include "io/weights.h"
 
@@ -110,6 +111,17 @@ void write_shards(const Model& m, const std::string& folder) {
 }
 
 Sequential two_dense() { return Sequential{{layers::InputLayer{.shape = {3}}, layers::Dense{.units = 4}, layers::Dense{.units = 2}}}; }
+
+// Found by the fuzzer of configurations: a slice that names its start alone.
+TEST(LegacyFiles, ASliceMayLackItsEnds) {
+  Problems problems;
+  const Json old = Json::parse(R"({"class_name": "SlicingOpLambda", "name": "part", "config": {"name": "part", "function": "__operators__.getitem"},
+      "inbound_nodes": [["x", 0, 0, {"slice_spec": [{"start": 1}, {"type": 7}, {"type": "Ellipsis"}]}]]})");
+  const Json key = modern_layer(old, problems)["inbound_nodes"][0]["args"][1];
+  EXPECT_EQ(key[0], Json::parse(R"({"class_name": "__slice__", "config": {"start": 1, "stop": null, "step": null}})"));
+  EXPECT_EQ(key[1], Json::parse(R"({"type": 7})"));
+  EXPECT_EQ(key[2]["class_name"], "__ellipsis__");
+}
 
 TEST(Shards, AreReadFromTheFilesBesideTheIndex) {
   Scratch scratch;
