@@ -74,30 +74,31 @@ void OpArguments::wrong(const char* name, const Json& got, const char* expected)
   fail(Code::Unsupported, "{}: expected {} as '{}', got {}", op_, expected, name, got.is_null() ? "nothing" : got.dump().substr(0, 120));
 }
 
-Tensor OpArguments::tensor_from(const Json& j, const char* name) const {
-  const bool input = is_keras_tensor(j);
-  const size_t i = input ? j["config"].value("index", size_t{0}) : 0;
-  if (input && i >= inputs_.size()) wrong(name, j, "a tensor");
-  if (input && is_complex_tensor(j)) {
-    check(parts_ != nullptr, Code::Unsupported, "{}: expected real numbers as '{}', got complex ones", op_, name);
-    return take(inputs_[i], parts_->part[i], -1);
-  }
-  Tensor x = input ? inputs_[i] : real_tensor_from(j, name);
-  return parts_ && parts_->real_is_zero && x.dtype() != bool_ ? zeros_like(x) : x;
+const Tensor& OpArguments::input(const Json& placeholder, const char* name) const {
+  const size_t i = tensor_index(placeholder);
+  if (i >= inputs_.size()) wrong(name, placeholder, "a tensor");
+  return inputs_[i];
 }
 
-Tensor OpArguments::real_tensor_from(const Json& j, const char* name) const {
-  if (j.is_boolean()) return Tensor(j.get<bool>());
-  if (j.is_number_integer()) return Tensor(j.get<int64_t>());
-  if (j.is_number()) return Tensor(j.get<double>());
-  if (j.is_null()) wrong(name, j, "a tensor");
-  return constant_from(j);
+Tensor OpArguments::tensor_from(const Json& j, const char* name) const {
+  if (is_complex_tensor(j)) {
+    check(parts_ != nullptr, Code::Unsupported, "{}: expected real numbers as '{}', got complex ones", op_, name);
+    return take(input(j, name), parts_->part[tensor_index(j)], -1);
+  }
+  Tensor x;
+  if (is_keras_tensor(j)) x = input(j, name);
+  else if (j.is_boolean()) x = Tensor(j.get<bool>());
+  else if (j.is_number_integer()) x = Tensor(j.get<int64_t>());
+  else if (j.is_number()) x = Tensor(j.get<double>());
+  else if (j.is_null()) wrong(name, j, "a tensor");
+  else x = constant_from(j);
+  return parts_ && parts_->real_is_zero && x.dtype() != bool_ ? zeros_like(x) : x;
 }
 
 Tensor OpArguments::random_state(int position, const char* name) {
   const Json& j = find(position, name);
   ensure(seed_ != nullptr, "an op draws that has no state");
-  if (j.is_null()) return SeedGenerator(*seed_).next();
+  if (j.is_null()) return SeedGenerator(seed_->variable()).next();
   if (!j.is_number_integer()) wrong(name, j, "a whole number or null");
   const Eagerly eagerly;  // a constant, as constant_from's
   return Tensor::from<int64_t>({j.get<int64_t>(), 0});
@@ -105,13 +106,9 @@ Tensor OpArguments::random_state(int position, const char* name) {
 
 Tensor OpArguments::tensor(int position, const char* name) { return tensor_from(find(position, name), name); }
 
-std::pair<Tensor, Tensor> OpArguments::complex(int position, const char* name) {
+ops::Complex OpArguments::complex(int position, const char* name) {
   const Json& j = find(position, name);
-  ensure(parts_ == nullptr, "a complex argument is asked for where parts are chosen");
-  if (is_keras_tensor(j) && is_complex_tensor(j)) {
-    const Tensor& pairs = inputs_.at(j["config"].value("index", size_t{0}));
-    return {take(pairs, 0, -1), take(pairs, 1, -1)};
-  }
+  if (is_complex_tensor(j)) return ops::Complex(input(j, name));
   Tensor x = tensor_from(j, name);
   if (!is_float(x.dtype())) x = cast(std::move(x), float32);
   return {x, zeros_like(x)};

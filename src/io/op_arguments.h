@@ -7,10 +7,11 @@
 #include <string>
 #include <vector>
 
+#include <tenure/layer.h>
 #include <tenure/ops.h>
-#include <tenure/variable.h>
 
 #include "io/archive.h"
+#include "ops/complex.h"
 
 namespace tenure::io {
 
@@ -20,18 +21,23 @@ struct ComplexParts {
   bool real_is_zero;      ///< what is real and no bool counts as 0: the imaginary part is asked for
 };
 
+/// A call as a file has it. Stack-bound: borrows.
+struct OpCall {
+  const std::string& op;
+  const Json &args, &kwargs, &config;
+};
+
 /// Looks arguments up by position and by Keras' name, and remembers which were asked for. Stack-bound: borrows everything it is given.
 class OpArguments {
  public:
-  /// seed: the state of an op that draws, or null. parts: see below, or null.
-  OpArguments(const std::string& op, const Json& args, const Json& kwargs, const Json& config, const Tensors& inputs, const Variable* seed,
-              const ComplexParts* parts = nullptr)
-      : op_(op), args_(args), kwargs_(kwargs), config_(config), inputs_(inputs), seed_(seed), parts_(parts) {}
+  /// seed: the state of an op that draws, or null. parts: of complex inputs, or null where the op takes real ones or complex().
+  OpArguments(const OpCall& call, const Tensors& inputs, const Weight* seed, const ComplexParts* parts = nullptr)
+      : op_(call.op), args_(call.args), kwargs_(call.kwargs), config_(call.config), inputs_(inputs), seed_(seed), parts_(parts) {}
 
   const std::string& op() const noexcept { return op_; }
   Tensor tensor(int position, const char* name);
-  /// A complex tensor: the real part, the imaginary part. Of a real one zeros. Throws Unsupported where parts are chosen already.
-  std::pair<Tensor, Tensor> complex(int position, const char* name);
+  /// A complex tensor; a real one has an imaginary part of zeros.
+  ops::Complex complex(int position, const char* name);
   /// A tensor that may be missing or null: then undefined.
   Tensor maybe_tensor(int position, const char* name);
   Tensors tensors(int position, const char* name);
@@ -66,12 +72,12 @@ class OpArguments {
  private:
   const Json& find(int position, const char* name);
   Tensor tensor_from(const Json& j, const char* name) const;
-  Tensor real_tensor_from(const Json& j, const char* name) const;
+  const Tensor& input(const Json& placeholder, const char* name) const;
 
   const std::string& op_;
   const Json &args_, &kwargs_, &config_;
   const Tensors& inputs_;
-  const Variable* seed_;
+  const Weight* seed_;
   const ComplexParts* parts_;
   std::set<int> used_positions_;
   std::set<std::string> used_names_;

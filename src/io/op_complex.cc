@@ -6,94 +6,83 @@
 
 #include <tenure/ops_numpy.h>
 
-#include "base/check.h"
+#include "io/op_rows.h"
 
 namespace tenure::io {
 
 namespace {
 
-struct ComplexValue {
-  Tensor re, im;  // stack-bound
+using ops::Complex;
 
-  ComplexValue(Tensor r, Tensor i) : re(std::move(r)), im(std::move(i)) {}
-  ComplexValue(std::pair<Tensor, Tensor> p) : re(std::move(p.first)), im(std::move(p.second)) {}
-  Tensor squares() const { return square(re) + square(im); }
-  Tensor size() const { return hypot(re, im); }
-  Tensor angle() const { return arctan2(im, re); }
-};
-
-using Args = OpArguments&;
-
-Tensors pairs(Tensor re, Tensor im) { return {stack({std::move(re), std::move(im)}, -1)}; }
-Tensors pairs(ComplexValue x) { return pairs(std::move(x.re), std::move(x.im)); }
-ComplexValue x_of(Args a) { return a.complex(0, "x"); }
-
-ComplexValue divided(const ComplexValue& x, const ComplexValue& y) {
+Tensors pairs(Tensor re, Tensor im) { return {Complex(std::move(re), std::move(im)).pairs()}; }
+Complex x_of(Args a) { return a.complex(0, "x"); }
+Tensor size_of(const Complex& x) { return hypot(x.re, x.im); }
+Tensor angle_of(const Complex& x) { return arctan2(x.im, x.re); }
+Complex divided(const Complex& x, const Complex& y) {
   const Tensor n = y.squares();
   return {(x.re * y.re + x.im * y.im) / n, (x.im * y.re - x.re * y.im) / n};
 }
-ComplexValue of_polar(const Tensor& size, const Tensor& angle) { return {size * cos(angle), size * sin(angle)}; }
 
 Tensors real_part(Args a) { return {x_of(a).re}; }
 Tensors imaginary_part(Args a) { return {x_of(a).im}; }
-Tensors size_of_complex(Args a) { return {x_of(a).size()}; }
-Tensors angle_of(Args a) { return {x_of(a).angle()}; }
+Tensors absolute(Args a) { return {size_of(x_of(a))}; }
+Tensors phase(Args a) { return {angle_of(x_of(a))}; }
 Tensors is_real(Args a) { return {equal(x_of(a).im, 0.0)}; }
-Tensors as_pairs(Args a) { return pairs(x_of(a)); }
+Tensors as_pairs(Args a) { return {x_of(a).pairs()}; }
 Tensors conjugate_of(Args a) {
-  ComplexValue x = x_of(a);
-  return pairs(std::move(x.re), negative(std::move(x.im)));
+  const Complex x = x_of(a);
+  return pairs(x.re, negative(x.im));
 }
 Tensors square_of(Args a) {
-  const ComplexValue x = x_of(a);
-  return pairs(square(x.re) - square(x.im), 2.0 * x.re * x.im);
+  const Complex x = x_of(a);
+  return {ops::times(x, x).pairs()};
 }
 Tensors reciprocal_of(Args a) {
-  const ComplexValue x = x_of(a);
+  const Complex x = x_of(a);
   const Tensor n = x.squares();
   return pairs(x.re / n, negative(x.im / n));
 }
 Tensors exp_of(Args a) {
-  const ComplexValue x = x_of(a);
-  return pairs(of_polar(exp(x.re), x.im));
+  const Complex x = x_of(a);
+  return {ops::polar(exp(x.re), x.im).pairs()};
 }
 Tensors log_of(Args a) {
-  const ComplexValue x = x_of(a);
-  return pairs(log(x.size()), x.angle());
+  const Complex x = x_of(a);
+  return pairs(log(size_of(x)), angle_of(x));
 }
 // The root on the right; below the axis where x lies below.
 Tensors sqrt_of(Args a) {
-  const ComplexValue x = x_of(a);
-  return pairs(of_polar(sqrt(x.size()), 0.5 * x.angle()));
+  const Complex x = x_of(a);
+  return {ops::polar(sqrt(size_of(x)), 0.5 * angle_of(x)).pairs()};
 }
 Tensors sin_of(Args a) {
-  const ComplexValue x = x_of(a);
+  const Complex x = x_of(a);
   return pairs(sin(x.re) * cosh(x.im), cos(x.re) * sinh(x.im));
 }
 Tensors cos_of(Args a) {
-  const ComplexValue x = x_of(a);
+  const Complex x = x_of(a);
   return pairs(cos(x.re) * cosh(x.im), negative(sin(x.re) * sinh(x.im)));
 }
 Tensors sign_of(Args a) {
-  const ComplexValue x = x_of(a);
-  const Tensor n = x.size(), some = where(greater(n, 0.0), n, 1.0);
+  const Complex x = x_of(a);
+  const Tensor n = size_of(x), some = where(greater(n, 0.0), n, 1.0);
   return pairs(x.re / some, x.im / some);
 }
 Tensors ones_of(Args a) {
-  const ComplexValue x = x_of(a);
+  const Complex x = x_of(a);
   return pairs(ones_like(x.re), zeros_like(x.im));
 }
 template <bool no_nan>
 Tensors quotient(Args a) {
-  const ComplexValue x = a.complex(0, "x1"), y = a.complex(1, "x2");
-  if constexpr (!no_nan) return pairs(divided(x, y));
+  const Complex x = a.complex(0, "x1"), y = a.complex(1, "x2");
+  if constexpr (!no_nan) return {divided(x, y).pairs()};
   const Tensor none = equal(y.squares(), 0.0);
-  const ComplexValue z = divided(x, {where(none, 1.0, y.re), y.im});
+  const Complex z = divided(x, {where(none, 1.0, y.re), y.im});
   return pairs(where(none, 0.0, z.re), where(none, 0.0, z.im));
 }
 template <bool unequal>
 Tensors likeness(Args a) {
-  const ComplexValue x = a.complex(0, "x1"), y = a.complex(1, "x2");
+  const Complex x = a.complex(0, "x1"), y = a.complex(1, "x2");
   if constexpr (unequal) return {logical_or(not_equal(x.re, y.re), not_equal(x.im, y.im))};
   return {logical_and(equal(x.re, y.re), equal(x.im, y.im))};
 }
@@ -113,10 +102,10 @@ struct ComplexRow {
 };
 
 constexpr std::array complex_table = std::to_array<ComplexRow>({
-    {"Abs", How::real, size_of_complex},
-    {"Absolute", How::real, size_of_complex},
+    {"Abs", How::real, absolute},
+    {"Absolute", How::real, absolute},
     {"Add", How::sum},
-    {"Angle", How::real, angle_of},
+    {"Angle", How::real, phase},
     {"BroadcastTo", How::parts},
     {"Concatenate", How::sum},
     {"Conj", How::own, conjugate_of},
@@ -133,7 +122,7 @@ constexpr std::array complex_table = std::to_array<ComplexRow>({
     {"Equal", How::real, likeness<false>},
     {"Exp", How::own, exp_of},
     {"ExpandDims", How::parts},
-    {"Fabs", How::real, size_of_complex},
+    {"Fabs", How::real, absolute},
     {"Flip", How::parts},
     {"GetItem", How::parts},
     {"Imag", How::real, imaginary_part},
@@ -185,11 +174,7 @@ constexpr std::array complex_table = std::to_array<ComplexRow>({
 });
 static_assert(std::is_sorted(complex_table.begin(), complex_table.end(), [](const auto& a, const auto& b) { return a.name < b.name; }));
 
-const ComplexRow* find_complex(const std::string& op) {
-  const auto it =
-      std::lower_bound(complex_table.begin(), complex_table.end(), op, [](const auto& r, const std::string& name) { return r.name < name; });
-  return it != complex_table.end() && it->name == op ? &*it : nullptr;
-}
+const ComplexRow* find_complex(const std::string& op) { return find_row(std::span(complex_table), op); }
 
 }  // namespace
 
@@ -201,20 +186,19 @@ bool complex_of_complex(const std::string& op) {
 Tensors run_complex(const OpRow& row, const OpCall& c, const Tensors& inputs, const std::set<size_t>& complex) {
   const ComplexRow* how = find_complex(c.op);
   check(how != nullptr, Code::Unsupported, "{}: expected real numbers, got complex ones", c.op);
-  if (how->run) {
-    OpArguments a(c.op, c.args, c.kwargs, c.config, inputs, nullptr);
-    Tensors ys = how->run(a);
+  check(*complex.rbegin() < inputs.size(), Code::Unsupported, "{}: expected {} inputs, complex is number {}", c.op, inputs.size(), *complex.rbegin());
+  auto run = [&](Tensors (*op)(OpArguments&), const ComplexParts* parts) {
+    OpArguments a(c, inputs, nullptr, parts);
+    Tensors ys = op(a);
     a.finish();
     return ys;
-  }
+  };
+  if (how->run) return run(how->run, nullptr);
   // `second`: the part of the second of two complex operands.
   auto part = [&](int first, int second, bool real_is_zero) {
     ComplexParts parts{std::vector<int>(inputs.size(), -1), real_is_zero};
-    for (size_t i : complex) parts.part.at(i) = i == *complex.begin() ? first : second;
-    OpArguments a(c.op, c.args, c.kwargs, c.config, inputs, nullptr, &parts);
-    Tensors ys = row.run(a);
-    a.finish();
-    return ys;
+    for (size_t i : complex) parts.part[i] = i == *complex.begin() ? first : second;
+    return run(row.run, &parts);
   };
   Tensors re, im;
   if (how->how == How::product && complex.size() > 1) {
@@ -226,7 +210,7 @@ Tensors run_complex(const OpRow& row, const OpCall& c, const Tensors& inputs, co
     im = part(1, 1, how->how == How::sum);
   }
   Tensors ys;
-  for (size_t i = 0; i < re.size(); ++i) ys.push_back(stack({re[i], im[i]}, -1));
+  for (size_t i = 0; i < re.size(); ++i) ys.push_back(Complex(re[i], im[i]).pairs());
   return ys;
 }
 

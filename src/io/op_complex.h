@@ -8,12 +8,6 @@
 
 namespace tenure::io {
 
-/// A call as a file has it. Stack-bound.
-struct OpCall {
-  const std::string& op;
-  const Json &args, &kwargs, &config;
-};
-
 /// The op of `row` on inputs of which those numbered in `complex` are complex. Throws Unsupported where op knows real numbers only.
 Tensors run_complex(const OpRow& row, const OpCall& call, const Tensors& inputs, const std::set<size_t>& complex);
 

@@ -1,7 +1,9 @@
 // What the tables of keras.ops by class name share: rows, and how the commonest arguments become calls.
 #pragma once
 
+#include <algorithm>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "base/check.h"
@@ -9,6 +11,13 @@
 #include "nn/families.h"
 
 namespace tenure::io {
+
+/// The row of this name in a table sorted by name, or null.
+template <class Row, size_t n>
+const Row* find_row(std::span<const Row, n> table, const std::string& name) {
+  const auto it = std::lower_bound(table.begin(), table.end(), name, [](const Row& r, const std::string& s) { return r.name < s; });
+  return it != table.end() && it->name == name ? &*it : nullptr;
+}
 
 /// The tables by family, each sorted by name.
 std::span<const OpRow> numpy_rows();

@@ -330,10 +330,8 @@ Tensor of_unknown_size(const Tensor& x, const Shape& shape, DType dtype) {
 }
 
 const OpRow* find_op(const std::string& op) {
-  for (std::span<const OpRow> table : {std::span<const OpRow>(op_rows), numpy_rows(), shape_rows(), nn_rows(), image_rows(), linalg_rows()}) {
-    const auto it = std::lower_bound(table.begin(), table.end(), op, [](const OpRow& r, const std::string& name) { return r.name < name; });
-    if (it != table.end() && it->name == op) return &*it;
-  }
+  for (std::span<const OpRow> table : {std::span<const OpRow>(op_rows), numpy_rows(), shape_rows(), nn_rows(), image_rows(), linalg_rows()})
+    if (const OpRow* row = find_row(table, op)) return row;
   return nullptr;
 }
 

@@ -14,8 +14,8 @@ namespace tenure::io {
 namespace {
 
 Tensors polar_op(Args a) {
-  const Tensor size = a.tensor(0, "abs_"), angle = a.tensor(1, "angle");
-  return {stack({multiply(size, cos(angle)), multiply(size, sin(angle))}, -1)};
+  const Tensor size = a.tensor(0, "abs_");
+  return {ops::polar(size, a.tensor(1, "angle")).pairs()};
 }
 
 // ---- activations ------------------------------------------------------------------------------------------------------------------

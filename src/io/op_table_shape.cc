@@ -103,7 +103,7 @@ Tensors view_op(Args a) {
 }
 Tensors view_as_real_op(Args a) {
   const Tensor x = a.tensor(0, "x");
-  return {stack({x, zeros_like(x)}, -1)};
+  return {ops::Complex(x, zeros_like(x)).pairs()};
 }
 
 // ---- making -----------------------------------------------------------------------------------------------------------------------
@@ -228,8 +228,7 @@ Tensors unique_op(Args a) {
   if (o.size || x.concrete()) return unique(std::move(x), o);
   Shape values{-1}, inverse{-1};
   if (o.axis) {
-    check(*o.axis >= -x.rank() && *o.axis < x.rank(), Code::InvalidArgument, "Unique: expected an axis of {}, got {}", x.spec(), *o.axis);
-    values = x.shape(), values[*o.axis < 0 ? *o.axis + x.rank() : *o.axis] = -1;
+    values = x.shape(), values[normalize_axis(*o.axis, x.rank())] = -1;
   } else {
     inverse = x.shape();
   }

@@ -1,7 +1,6 @@
 #include "io/operation.h"
 
 #include <mutex>
-#include <optional>
 #include <set>
 
 #include "base/check.h"
@@ -39,10 +38,9 @@ class OperationLayer final : public LayerBase, public nn::ValueDependent {
     mark_complex(args_), mark_complex(kwargs_);
   }
   Tensors call_all(Tensors xs, const Call&) override {
-    if (!complex_.empty()) return run_complex(*row_, {config.op, args_, kwargs_, config_}, xs, complex_);
-    const bool draws = (row_->traits & OpRow::draws) != 0;
-    const std::optional<Variable> seed = draws ? std::optional(seed_.variable()) : std::nullopt;
-    OpArguments a(config.op, args_, kwargs_, config_, xs, seed ? &*seed : nullptr);
+    const OpCall call{config.op, args_, kwargs_, config_};
+    if (!complex_.empty()) return run_complex(*row_, call, xs, complex_);
+    OpArguments a(call, xs, (row_->traits & OpRow::draws) ? &seed_ : nullptr);
     Tensors ys = row_->run(a);
     a.finish();
     if (nn_context.logits && (config.op == "Softmax" || config.op == "Sigmoid")) nn_context.logits->note(ys[0], a.tensor(0, "x"));
@@ -60,8 +58,8 @@ class OperationLayer final : public LayerBase, public nn::ValueDependent {
  private:
   // The inputs that are complex, by number.
   void mark_complex(const Json& j) {
-    if (is_keras_tensor(j)) {
-      if (is_complex_tensor(j)) complex_.insert(j["config"].value("index", size_t{0}));
+    if (is_complex_tensor(j)) {
+      complex_.insert(tensor_index(j));
     } else if (j.is_structured()) {
       for (const Json& item : j) mark_complex(item);
     }
@@ -90,9 +88,9 @@ bool gives_complex(const std::string& op, bool complex_input) {
   return row && (complex_input ? complex_of_complex(op) : (row->traits & OpRow::complex) != 0);
 }
 
-bool is_complex_tensor(const Json& j) { return j.contains("config") && j["config"].value("complex", false); }
-
 bool is_keras_tensor(const Json& j) { return j.is_object() && j.contains("class_name") && j["class_name"] == "__keras_tensor__"; }
+bool is_complex_tensor(const Json& j) { return is_keras_tensor(j) && j.value("config", Json::object()).value("complex", false); }
+size_t tensor_index(const Json& placeholder) { return placeholder.value("config", Json::object()).value("index", size_t{0}); }
 
 void register_operations() {
   static std::once_flag once;

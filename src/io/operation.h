@@ -30,8 +30,10 @@ bool has_operation(const std::string& op);
 bool gives_complex(const std::string& op, bool complex_input);
 
 bool is_keras_tensor(const Json& j);
-/// Whether the placeholder of a tensor, as Operation has them, stands for complex numbers.
+/// Whether this is a placeholder, as Operation has them, of a tensor of complex numbers.
 bool is_complex_tensor(const Json& j);
+/// Which input of the layer a placeholder stands for; of one that says nothing the first.
+size_t tensor_index(const Json& placeholder);
 
 /// Makes Operation known to the layer registry, so that models with ops can be cloned. Cheap after the first call.
 void register_operations();

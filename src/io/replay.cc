@@ -56,6 +56,7 @@ class Replay {
   void apply_operation(Entry& e, Application& c, size_t index);
   void finish(size_t entry, size_t call);
   const Tensor& tensor(const Reference& r) const;
+  static bool any_of(const std::vector<bool>& flags) { return std::find(flags.begin(), flags.end(), true) != flags.end(); }
   std::vector<bool> complex_inputs(const Application& c) const {
     std::vector<bool> out;
     for (const Reference& r : c.inputs) out.push_back(entries_[r.entry].calls[r.call].complex);
@@ -266,8 +267,7 @@ void Replay::apply_layer(Entry& e, Application& c) {
     c.outputs = {symbol_of(e.layer)};
     return;
   }
-  const std::vector<bool> complex = complex_inputs(c);
-  check(std::find(complex.begin(), complex.end(), true) == complex.end(), Code::Unsupported, "a layer called with complex numbers");
+  check(!any_of(complex_inputs(c)), Code::Unsupported, "a layer called with complex numbers");
   Tensors xs;
   const Call options = call_of(e, c, xs);
   c.outputs = e.layer(TensorList(std::move(xs)), options).items();
@@ -308,7 +308,7 @@ void Replay::apply_operation(Entry& e, Application& c, size_t index) {
                index == 0 ? e.name : fmt::format("{}_call_{}", e.name, index),
                true,
                DTypePolicy(type.value_or(float32))};
-  c.complex = gives_complex(e.class_name, std::find(complex.begin(), complex.end(), true) != complex.end());
+  c.complex = gives_complex(e.class_name, any_of(complex));
   if (e.layer.defined()) {
     const Operation& first = operation_of(*e.layer.body());
     if (first.args == op.args && first.kwargs == op.kwargs && first.dtype == op.dtype) {

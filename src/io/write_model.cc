@@ -73,8 +73,9 @@ Ordered argument_json(const Tensor& t, const Addresses& addresses) {
 Ordered filled(const Ordered& j, const Node& node, const Addresses& addresses) {
   if (j.is_object() && j.contains("$")) return argument_json(node.input(j["$"].get<size_t>()), addresses);
   if (j.is_object() && j.contains("class_name") && j["class_name"] == "__keras_tensor__") {
-    Ordered argument = argument_json(node.input(j["config"].value("index", size_t{0})), addresses);
-    if (j["config"].value("complex", false)) argument["config"]["shape"].erase(argument["config"]["shape"].size() - 1);
+    const Ordered config = j.value("config", Ordered::object());
+    Ordered argument = argument_json(node.input(config.value("index", size_t{0})), addresses);
+    if (config.value("complex", false)) argument["config"]["shape"].erase(argument["config"]["shape"].size() - 1);
     return argument;
   }
   if (!j.is_structured()) return j;

@@ -270,6 +270,7 @@ void get_ready(LayerBody& model, const std::vector<Spec>& xs, size_t targets, bo
 
 Tensor run_train(LayerBody& model, const Batch& batch) { return run(model, batch, model.model()->train, train_step); }
 Tensor run_test(LayerBody& model, const Batch& batch) { return run(model, batch, model.model()->test, test_step); }
+
 Tensors run_predict(LayerBody& model, Tensors xs) {
   ModelState& s = *model.model();
   if (must_run_eagerly(model)) return model.apply(std::move(xs), Call{false, {}}).items();

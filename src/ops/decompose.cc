@@ -8,6 +8,7 @@
 #include "base/parallel.h"
 #include "kernels/decompose.h"
 #include "ops/box.h"
+#include "ops/complex.h"
 #include "ops/families.h"
 #include "ops/helpers.h"
 
@@ -326,15 +327,6 @@ const Op eigh_op = {
 
 // ---- eig --------------------------------------------------------------------------------------------------------------------------
 
-// Complex numbers for the time of a gradient. stack-bound
-struct Complex {
-  Tensor re, im;  // stack-bound
-
-  Complex(Tensor r, Tensor i) : re(std::move(r)), im(std::move(i)) {}
-  // Of pairs on the last axis.
-  explicit Complex(const Tensor& pairs) : Complex(take(pairs, 0, -1), take(pairs, 1, -1)) {}
-};
-Complex times(const Complex& a, const Complex& b) { return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re}; }
 // The product of matrices, the first one's adjoint taken if asked.
 Complex product_of(const Complex& a, const Complex& b, bool adjoint = false) {
   const Tensor i = adjoint ? negative(a.im) : a.im;
@@ -357,7 +349,7 @@ Tensors eig_grad(const Grad& g) {
     dv.im = dv.im - largest * turn / where(greater(largest, 0.0), v.re, 1.0);
     const Complex along = product_of(v, dv, true), gram = product_of(v, v, true);
     const Tensor norms = one * along.re;
-    const Tensor re = columns(w.re) - rows(w.re), im = columns(w.im) - rows(w.im), gap = square(re) + square(im);
+    const Tensor re = columns(w.re) - rows(w.re), im = columns(w.im) - rows(w.im), gap = Complex(re, im).squares();
     const Tensor off = 1.0 / where(equal(gap, 0.0), 1.0, gap);  // equal ones have no difference: 0
     const Complex rest{along.re - product_of(gram.re, norms), along.im - product_of(gram.im, norms)};
     inner = times({off * re, off * im}, rest);

@@ -135,6 +135,13 @@ Tensor sum_of(Tensor x, const RowTerms& t, double fill) {
 
 DType working_type(DType t) noexcept { return t == float64 ? float64 : float32; }
 
+void check_sampling(std::string_view op, std::string_view interpolation, std::string_view fill_mode) {
+  check(interpolation == "bilinear" || interpolation == "nearest", Code::InvalidArgument, "{}: expected interpolation bilinear or nearest, got '{}'",
+        op, interpolation);
+  check(fill_mode == "constant" || fill_mode == "nearest" || fill_mode == "wrap" || fill_mode == "reflect", Code::InvalidArgument,
+        "{}: expected fill_mode constant, nearest, wrap or reflect, got '{}'", op, fill_mode);
+}
+
 // What stands around coordinates [batch or 1, points], one tensor an axis, in map_coordinates' way: each corner's index is moved into the axis by
 // itself, as Keras does.
 RowTerms corners(const Tensors& coordinates, const std::vector<int64_t>& sizes, bool nearest, std::string_view fill_mode) {
@@ -248,10 +255,7 @@ Tensor hsv_to_rgb(Tensor images, std::string_view data_format) {
 
 Tensor affine_transform(Tensor images, Tensor transform, std::string_view interpolation, std::string_view fill_mode, double fill_value,
                         std::string_view data_format) {
-  check(interpolation == "bilinear" || interpolation == "nearest", Code::InvalidArgument,
-        "affine_transform: expected interpolation bilinear or nearest, got '{}'", interpolation);
-  check(fill_mode == "constant" || fill_mode == "nearest" || fill_mode == "wrap" || fill_mode == "reflect", Code::InvalidArgument,
-        "affine_transform: expected fill_mode constant, nearest, wrap or reflect, got '{}'", fill_mode);
+  check_sampling("affine_transform", interpolation, fill_mode);
   const Images in(std::move(images), data_format, "affine_transform");
   in.need_size("affine_transform");
   const int64_t batch = in.x.shape()[0], h = in.height(), w = in.width();
@@ -442,10 +446,7 @@ Tensor displaced(const Tensor& images, const Tensor& down, const Tensor& across,
 }
 
 Tensor elastic_at(Tensor images, Tensor state, const ElasticOptions& o) {
-  check(o.interpolation == "bilinear" || o.interpolation == "nearest", Code::InvalidArgument,
-        "elastic_transform: expected interpolation bilinear or nearest, got '{}'", o.interpolation);
-  check(o.fill_mode == "constant" || o.fill_mode == "nearest" || o.fill_mode == "wrap" || o.fill_mode == "reflect", Code::InvalidArgument,
-        "elastic_transform: expected fill_mode reflect, constant, nearest or wrap, got '{}'", o.fill_mode);
+  check_sampling("elastic_transform", o.interpolation, o.fill_mode);
   check(std::isfinite(o.alpha) && o.sigma > 0 && o.sigma <= 1e4, Code::InvalidArgument,
         "elastic_transform: expected a finite alpha and sigma in (0, 10000], got {} and {}", o.alpha, o.sigma);
   check(is_float(images.dtype()), Code::DType, "elastic_transform: expected float images, got {}", images.spec());
