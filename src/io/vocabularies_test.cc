@@ -115,5 +115,24 @@ TEST(Vocabularies, ATokenThatPythonReadsAsTwoLinesIsRefused) {
   EXPECT_EQ(get_vocabulary(again.layers().back()), (std::vector<std::string>{"[UNK]", "a\nb", "c"}));
 }
 
+// Sequences as long as the longest text of a batch: steps are not traced, and train the same as steps that ask for that.
+TEST(Vocabularies, ModelsWhoseSizesDependOnValuesTrain) {
+  auto trained = [](bool eagerly) {
+    set_random_seed(5);
+    const Layer text = TextVectorization{};
+    adapt(text, sentences());
+    Sequential m{layers::InputLayer{.shape = {1}, .dtype = DType::string}, text, layers::Embedding{.input_dim = 20, .output_dim = 3},
+                 layers::GlobalAveragePooling1D{}, layers::Dense{.units = 1}};
+    m.compile({.optimizer = "sgd", .loss = "mse", .run_eagerly = eagerly});
+    const Tensor y = reshape(arange(0, 6, 1, float32), {6, 1});
+    const History h = m.fit(sentences(), y, {.batch_size = 3, .epochs = 2, .verbose = 0, .shuffle = false});
+    (void)m.evaluate(sentences(), y, {.verbose = 0});
+    return h["loss"];
+  };
+  const auto losses = trained(false);
+  EXPECT_LT(losses.back(), losses.front());
+  EXPECT_EQ(losses, trained(true));
+}
+
 }  // namespace
 }  // namespace tenure::io

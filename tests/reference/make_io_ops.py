@@ -154,10 +154,10 @@ def io_complex():
         view(a * b), view(a * y), view(b * 0.5), view(a / b), view(y / a), ops.view_as_real(ops.divide_no_nan(a, b)), view(ops.exp(a)), view(ops.log(a)), view(ops.sqrt(a)), view(ops.square(a)), view(-a),
         view(ops.sin(a)), view(ops.cos(a)), view(ops.sign(b)), view(ops.reciprocal(a)), view(ops.sum(a, axis=1)), view(ops.mean(a, axis=-1, keepdims=True)), view(ops.cumsum(a, axis=1)),
         view(ops.reshape(a, (-1, 12))), view(ops.transpose(a, (0, 2, 1))), view(ops.swapaxes(a, 1, 2)), view(ops.matmul(a, ops.transpose(b, (0, 2, 1)))), view(ops.einsum("bij,bkj->bik", a, b)), view(ops.dot(a, filled(4, 2))),
-        view(ops.stack([a, b], axis=1)), view(ops.concatenate([a, b], axis=-1)), view(ops.where(ops.greater(x, 0), a, b)), view(ops.take(a, [2, 0], axis=1)), view(a[:, 1:, 0]), view(ops.expand_dims(a, 1)),
+        view(ops.stack([a, b], axis=1)), view(ops.concatenate([a, b], axis=-1)), view(ops.where(ops.greater(x, 0.9), a, b)), view(ops.take(a, [2, 0], axis=1)), view(a[:, 1:, 0]), view(ops.expand_dims(a, 1)),
         view(ops.flip(a, axis=2)), view(ops.repeat(a, 2, axis=1)), view(ops.tile(a, (1, 2, 1))), view(ops.pad(a, ((0, 0), (1, 0), (0, 2)))), view(ops.roll(a, 1, axis=2)), view(ops.split(a, 2, axis=2)[1]),
         view(ops.unstack(a, 3, axis=1)[2]), view(ops.zeros_like(a)), view(ops.ones_like(a)), ops.equal(a, b), ops.not_equal(a, b), view(ops.diagonal(a, axis1=1, axis2=2)), view(ops.trace(a, axis1=1, axis2=2)),
-        values, ops.abs(vectors), view(ops.matmul(vectors, ops.expand_dims(values, -1) * 0 + 1.0) * 0), ops.real(ops.matmul(vectors * ops.expand_dims(values, 1), ops.conj(vectors)) * 0),
+        values, ops.abs(vectors), ops.abs(ops.matmul(m, vectors)), ops.abs(vectors * ops.expand_dims(values, 1)),
     ]
     draw = Draw("io_complex")
     return keras.Model([x, y, m], outputs, name="io_complex"), [draw.f(2, 3, 4, low=0.3, high=1.5), draw.f(2, 3, 4, low=0.2, high=1.2), draw.f(2, 4, 4)]
