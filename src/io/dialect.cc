@@ -217,11 +217,10 @@ class Modernizer {
   static void count_from_zero(Json& layers, Json& config) {
     std::set<std::string> from_one;
     for (const Json& l : layers) {
-      if (!is_model_class(string_of(l, "class_name")) || !l["config"].is_object()) continue;
-      const Json inner = l["config"].value("layers", Json());
+      const Json config_of = l.value("config", Json()), inner = config_of.is_object() ? config_of.value("layers", Json()) : Json();
       const std::string name = string_of(l, "name");
-      if (inner.is_array() && !inner.empty() && string_of(inner[0], "class_name") == "InputLayer")
-        from_one.insert(name.empty() ? string_of(l["config"], "name") : name);
+      if (is_model_class(string_of(l, "class_name")) && inner.is_array() && !inner.empty() && string_of(inner[0], "class_name") == "InputLayer")
+        from_one.insert(name.empty() ? string_of(config_of, "name") : name);
     }
     if (from_one.empty()) return;
     std::function<void(Json&)> count = [&](Json& j) {
@@ -235,7 +234,8 @@ class Modernizer {
       if (auto it = l.find("inbound_nodes"); it != l.end()) count(*it);
     // Keras 3 counts from 1 in these two lists, too, where the inner model is a Functional.
     for (const Json& l : layers)
-      if (string_of(l, "class_name") != "Sequential") from_one.erase(string_of(l, "name")), from_one.erase(string_of(l["config"], "name"));
+      if (string_of(l, "class_name") != "Sequential")
+        from_one.erase(string_of(l, "name")), from_one.erase(string_of(l.value("config", Json()), "name"));
     for (const char* member : {"input_layers", "output_layers"})
       if (auto it = config.find(member); it != config.end()) count(*it);
   }

@@ -123,6 +123,19 @@ TEST(LegacyFiles, ASliceMayLackItsEnds) {
   EXPECT_EQ(key[2]["class_name"], "__ellipsis__");
 }
 
+// A layer without a configuration beside an inner model whose calls are counted.
+TEST(LegacyFiles, ALayerMayLackItsConfiguration) {
+  Problems problems;
+  const Json old = Json::parse(R"({"class_name": "Model", "config": {"name": "outer", "layers": [
+      {"class_name": "Model", "name": "inner", "config": {"name": "inner", "layers": [{"class_name": "InputLayer", "config": {"name": "x"}}]},
+       "inbound_nodes": [[["bare", 0, 0, {}]]]},
+      {"class_name": "Dense", "name": "bare", "inbound_nodes": [[["inner", 1, 0, {}]]]},
+      {"class_name": "Sequential", "name": "empty"}]}})");
+  const Json layers = modern_layer(old, problems)["config"]["layers"];
+  ASSERT_EQ(layers.size(), 3);
+  EXPECT_EQ(layers[1]["inbound_nodes"][0][0], Json::parse(R"(["inner", 0, 0, {}])"));
+}
+
 TEST(Shards, AreReadFromTheFilesBesideTheIndex) {
   Scratch scratch;
   Sequential a = two_dense(), b = two_dense();
