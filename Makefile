@@ -13,7 +13,8 @@ build = cmake --build build/$(1) -j $(JOBS) $(if $(2),--target $(2))
 configure_flags = $(if $(TENURE_ONEDNN_ROOT),-DTENURE_ONEDNN_ROOT="$(abspath $(TENURE_ONEDNN_ROOT))")
 # $(call test,PRESET): build it, run every test, end in one line of totals; the exit code is ctest's.
 test = @rm -rf build/$(1)/test-results; mkdir -p build/$(1)/test-results; rc=0; \
-  GTEST_OUTPUT=xml:$(CURDIR)/build/$(1)/test-results/ ctest --preset $(1) -j $(JOBS) $(if $(TESTS),-R '$(TESTS)') || rc=$$?; \
+  GTEST_OUTPUT=xml:$(CURDIR)/build/$(1)/test-results/ ctest --preset $(1) -j $(JOBS) $(if $(TESTS),-R '$(TESTS)') \
+    --output-junit $(CURDIR)/build/$(1)/test-results/checks.xml || rc=$$?; \
   python3 tools/test_summary.py build/$(1)/test-results || rc=1; exit $$rc
 
 .PHONY: all demo test bench asan tsan clang no-onednn coverage fuzz lint format docs docs-write golden-check conformance soak setup install consumer clean distclean help
@@ -25,7 +26,7 @@ demo: build/release/.configured $(if $(filter-out 0,$(PEERS)),build/.setup-pytho
 	$(call build,release,tenure_cli)
 	$(binary) demo $(if $(DATA),--data '$(DATA)') $(if $(filter-out 0,$(PEERS)),--peers)
 
-test: build/release/.configured build/.setup-python ## Set up, build, run every test. TESTS=<regex> runs some
+test: build/release/.readers build/.setup-python ## Set up, build, run every test. TESTS=<regex> runs some
 	$(call build,release)
 	$(call test,release)
 
@@ -105,6 +106,16 @@ build/.setup-python: tools/setup
 	@mkdir -p build
 	@tools/setup python
 	@if [ -x build/venv/bin/python ]; then touch $@; fi
+
+# What cannot be had now is tried again by the next run.
+build/.setup-readers: tools/setup
+	@mkdir -p build
+	@tools/setup readers && touch $@ || [ $$? = 77 ]
+
+# A build that was configured without node or npm looks for them again once they may be there.
+build/%/.readers: build/%/.configured build/.setup-readers
+	@if grep -q '^TENURE_N.*-NOTFOUND$$' build/$*/CMakeCache.txt; then cmake --preset $* $(configure_flags); fi
+	@touch $@
 
 build/%/.configured: build/.setup-core CMakePresets.json
 	cmake --preset $* $(configure_flags)

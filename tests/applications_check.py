@@ -6,6 +6,7 @@ Ten networks and two constructors without arguments; Keras' files stay in BUILD_
 --all and names: made, compared and removed one after the other. Exit code 77 and a word where there is no Keras. Closes with "N passed, N failed".
 """
 import hashlib
+import os
 import pathlib
 import subprocess
 import sys
@@ -16,6 +17,7 @@ python = here.parent / "build" / "venv" / "bin" / "python"
 maker = here / "reference" / "make_applications.py"
 loader = here / "reference" / "keras_loads_ours.py"
 TOLERANCE = "1e-4"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # what TensorFlow logs at its start is not what a check said
 QUICK_CONSTRUCTORS = ["MobileNetV2", "EfficientNetB0"]  # of every test run
 
 
