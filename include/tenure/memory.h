@@ -113,10 +113,12 @@ TENURE_API Peak peak();
 
 /// Where the process' resident memory is: the rows add up to rss by construction of `unexplained`.
 struct TENURE_API Balance {
-  size_t live = 0, arena = 0, rounding = 0, pool = 0, objects = 0;
+  size_t live = 0, arena = 0, rounding = 0;
+  size_t pool = 0, objects = 0;   ///< resident pages of free blocks | of tensors' bodies, nodes and layers
+  size_t heap = 0;                ///< behind malloc since the library was loaded, but for the large blocks that malloc maps one by one
   size_t code_and_libraries = 0;  ///< file-backed resident pages
   size_t baseline = 0;            ///< anonymous resident memory before the first tensor (C++ run time, libraries' data)
-  int64_t unexplained = 0;        ///< rss minus all of the above: other heap use, stacks, JIT code
+  int64_t unexplained = 0;        ///< rss minus all of the above: malloc's large blocks, threads' own arenas, stacks, JIT code
   size_t rss = 0;
   std::string text() const;
 };

@@ -202,8 +202,8 @@ for (const [time, stamp, freed, b] of events) {
 id = 0;
 for (const [b, x] of [...live].sort((x, y) => x[0] - y[0])) leb(liveData, b - id), leb(liveData, stampOf(x.path, x.category, x.bytes)), (id = b);
 const balance = [['live', liveBytes, "tensors' bytes, as asked for"], ['arena', 0, 'of traced calls under way'], ['rounding', Math.round(liveBytes * 0.011), 'size classes and pages'],
-  ['pool', 33554432, 'free blocks kept for reuse'], ['objects', 1482752, 'tensor bodies, nodes, layers'], ['code and libraries', 41203712, 'file-backed pages'],
-  ['baseline', 9175040, 'anonymous memory when the library was loaded'], ['unexplained', 4210688, 'other heap, stacks, generated code']];
+  ['pool', 33554432, 'free blocks kept for reuse'], ['objects', 1482752, 'tensor bodies, nodes, layers'], ['heap', 3145728, 'malloc\'s memory since the library was loaded, but for large blocks'], ['code and libraries', 41203712, 'file-backed pages'],
+  ['baseline', 9175040, 'anonymous memory when the library was loaded'], ['unexplained', 1064960, 'large blocks of malloc, stacks, threads\' heaps, generated code']];
 const tensors = o.kind.filter((k) => k === 1).length;
 const page = {
   tenure: 1, title: 'ResNet50, three training steps (sample)', made: '2026-01-01 00:00 UTC', strings, categories, kinds,

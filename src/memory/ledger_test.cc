@@ -339,12 +339,35 @@ TEST(Balance, ClosesAgainstResidentMemory) {
   HeldOf<Storage> s = bytes_of(50 << 20);
   std::memset(s->data(), 1, s->bytes());
   Balance b = balance();
-  auto sum = static_cast<int64_t>(b.live + b.arena + b.rounding + b.pool + b.objects + b.code_and_libraries + b.baseline) + b.unexplained;
+  auto sum = static_cast<int64_t>(b.live + b.arena + b.rounding + b.pool + b.objects + b.heap + b.code_and_libraries + b.baseline) + b.unexplained;
   EXPECT_EQ(sum, static_cast<int64_t>(b.rss));
   EXPECT_GE(b.live, 50u << 20);
   if (!kSanitized) {  // a sanitizer's shadow is nobody's
-    EXPECT_LT(std::abs(b.unexplained), 24 << 20) << b.text();
+    EXPECT_LT(std::abs(b.unexplained), 4 << 20) << b.text();
+    const std::vector<std::string> of_the_program(4000, std::string(1000, 'x'));
+    const Balance more = balance();
+    EXPECT_NEAR(static_cast<double>(more.heap), static_cast<double>(b.heap) + 4e6, 1 << 20);
+    EXPECT_LT(std::abs(more.unexplained - b.unexplained), 256 << 10) << b.text() << more.text();
   }
+}
+
+TEST(Balance, CountsWhatIsResident) {
+  if (kSanitized) GTEST_SKIP() << "a sanitizer's allocator and shadow decide what is resident";
+  trim();
+  const Balance before = balance();
+  {
+    std::vector<HeldOf<Storage>> one_of_each;  // a slab of a megabyte for each size, of which a slot is written
+    for (size_t bytes = 6 << 10; bytes <= kSlabLimit; bytes += bytes / 8) {
+      one_of_each.push_back(bytes_of(bytes));
+      std::memset(one_of_each.back()->data(), 1, bytes);
+    }
+    EXPECT_GT(one_of_each.size(), 15u);
+  }
+  const Balance after = balance();
+  EXPECT_GT(now().cached_bytes, size_t{15} << 20) << "free slots";
+  EXPECT_LT(std::abs(after.unexplained - before.unexplained), 1 << 20) << before.text() << after.text();
+  EXPECT_LT(after.pool, size_t{8} << 20) << "what was never written is not in memory";
+  trim();
 }
 
 TEST(Snapshot, DiffIsExactByBirth) {

@@ -41,7 +41,7 @@ void each_count(N& n, F&& f) {
 }
 template <class B, class F>
 void each_row(B& b, F&& f) {
-  f("live", b.live), f("arena", b.arena), f("rounding", b.rounding), f("pool", b.pool), f("objects", b.objects);
+  f("live", b.live), f("arena", b.arena), f("rounding", b.rounding), f("pool", b.pool), f("objects", b.objects), f("heap", b.heap);
   f("code_and_libraries", b.code_and_libraries), f("baseline", b.baseline), f("unexplained", b.unexplained), f("rss", b.rss);
 }
 
@@ -170,7 +170,10 @@ Moment Moment::read(const std::string& path) {
     m->made = j.at("made"), m->process = j.at("process");
     each_count(m->counts, [&](const char* name, auto& v) { j.at("counts").at(name).get_to(v); });
     for (size_t k = 0; k < kinds; ++k) j.at("by_kind").at(to_string(static_cast<Kind>(k))).get_to(m->counts.count[k]);
-    each_row(m->balance, [&](const char* name, auto& v) { j.at("balance").at(name).get_to(v); });
+    const ordered_json& rows = j.at("balance");
+    each_row(m->balance, [&](std::string_view name, auto& v) {
+      if (name != "heap" || rows.contains(name)) rows.at(std::string(name)).get_to(v);  // older snapshots have no heap of their own
+    });
     j.at("audit").at("objects").get_to(m->audit.objects), j.at("audit").at("edges").get_to(m->audit.edges);
     j.at("audit").at("problems").get_to(m->audit.problems);
     for (const ordered_json& a : j.at("accounts"))

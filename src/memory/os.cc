@@ -2,10 +2,15 @@
 
 #include <fcntl.h>
 #include <linux/membarrier.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cinttypes>
+#include <cstddef>
 #include <cstdio>
+#include <cstring>
 
 namespace tenure::memory {
 
@@ -33,14 +38,40 @@ size_t resident_peak() noexcept {
   return kib << 10;
 }
 
+size_t heap_resident() noexcept {
+  size_t sum = 0;
+  std::FILE* maps = std::fopen("/proc/self/maps", "re");
+  if (!maps) return sum;
+  for (char line[512]; std::fgets(line, sizeof line, maps);) {
+    uintptr_t begin = 0, end = 0;
+    if (std::strstr(line, "[heap]") && std::sscanf(line, "%" SCNxPTR "-%" SCNxPTR, &begin, &end) == 2)
+      sum += resident_in(reinterpret_cast<const void*>(begin), end - begin);
+  }
+  std::fclose(maps);
+  return sum;
+}
+
 namespace {
-const size_t at_load = [] {
-  Resident r = resident();
-  return r.total - r.file_backed;
+const AtLoad loaded = [] {
+  const Resident r = resident();
+  return AtLoad{r.total - r.file_backed, heap_resident()};
 }();
 }  // namespace
 
-size_t resident_at_load() noexcept { return at_load; }
+const AtLoad& at_load() noexcept { return loaded; }
+
+size_t resident_in(const void* at, size_t bytes) noexcept {
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  unsigned char in_memory[1024];
+  size_t sum = 0;
+  for (size_t done = 0; done < bytes;) {
+    const size_t pages = std::min(sizeof in_memory, (bytes - done + page - 1) / page);
+    if (mincore(const_cast<std::byte*>(static_cast<const std::byte*>(at)) + done, pages * page, in_memory) != 0) return bytes;
+    sum += page * static_cast<size_t>(std::count_if(in_memory, in_memory + pages, [](unsigned char p) { return p & 1; }));
+    done += pages * page;
+  }
+  return std::min(sum, bytes);
+}
 
 bool fence_all_threads() noexcept {
   auto call = [](int command) { return syscall(SYS_membarrier, command, 0, 0) == 0; };

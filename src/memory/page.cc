@@ -110,9 +110,10 @@ json balance_rows(const Balance& b) {
                       {"rounding", b.rounding, "size classes and pages"},
                       {"pool", b.pool, "free blocks kept for reuse"},
                       {"objects", b.objects, "tensor bodies, nodes, layers"},
+                      {"heap", b.heap, "malloc's memory since the library was loaded, but for large blocks"},
                       {"code and libraries", b.code_and_libraries, "file-backed pages"},
                       {"baseline", b.baseline, "anonymous memory when the library was loaded"},
-                      {"unexplained", b.unexplained, "other heap, stacks, generated code"}});
+                      {"unexplained", b.unexplained, "large blocks of malloc, stacks, threads' heaps, generated code"}});
 }
 
 json verdict_of(const std::vector<Steadiness>& judged, const Audit& audit) {

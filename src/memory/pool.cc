@@ -9,6 +9,7 @@
 #include <set>
 
 #include "memory/fork.h"
+#include "memory/os.h"
 
 namespace tenure::memory {
 namespace {
@@ -72,6 +73,12 @@ class Spans {
   PoolStats stats() {
     std::lock_guard lock(mutex_);
     return {in_use_, dirty_};
+  }
+  size_t free_resident() {
+    std::lock_guard lock(mutex_);
+    size_t sum = 0;
+    for (const auto& [age, at] : by_age_) sum += resident_in(at, free_.find(at)->second.bytes);
+    return sum;
   }
   std::mutex& mutex() noexcept { return mutex_; }
 
@@ -176,6 +183,13 @@ PoolStats pool_stats() noexcept {
   s.in_use += small.page_bytes - small.free_bytes;
   s.cached += small.free_bytes;
   return s;
+}
+
+size_t pool_cached_resident() noexcept {
+  if (TENURE_MALLOC_POOL) return 0;
+  const SlabStats small = slab_stats(Heap::data);
+  const size_t taken = small.page_bytes - small.free_bytes, resident = slab_resident(Heap::data);
+  return Spans::get().free_resident() + (resident > taken ? resident - taken : 0);
 }
 
 size_t pool_trim() noexcept {

@@ -52,9 +52,11 @@ size_t pool_capacity(size_t bytes) noexcept;
 
 struct PoolStats {
   size_t in_use = 0;  ///< capacities of live blocks (spans exact, slabs by pages minus free slots)
-  size_t cached = 0;  ///< free but resident
+  size_t cached = 0;  ///< free, and resident where it was ever written
 };
 PoolStats pool_stats() noexcept;
+/// Of what is cached what is resident. Asks the system about every page; for reports.
+size_t pool_cached_resident() noexcept;
 /// Gives all free memory back to the system; bytes given back.
 size_t pool_trim() noexcept;
 

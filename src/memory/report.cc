@@ -142,15 +142,17 @@ Balance balance() {
   Totals t = totals();
   b.rss = r.total;
   b.code_and_libraries = r.file_backed;
-  b.baseline = resident_at_load();
+  b.baseline = at_load().anonymous;
+  const size_t heap = heap_resident();
+  b.heap = heap > at_load().heap ? heap - at_load().heap : 0;
   for (const Account& a : accounts())
     if (a.path.size() >= 6 && a.path.compare(a.path.size() - 6, 6, "/arena") == 0) b.arena += a.live_bytes;
   b.live = t.live_bytes - b.arena;
   b.rounding = t.capacity_bytes > t.live_bytes ? t.capacity_bytes - t.live_bytes : 0;
-  b.pool = pool_stats().cached;
-  b.objects = slab_stats(Heap::objects).page_bytes;
-  b.unexplained =
-      static_cast<int64_t>(b.rss) - static_cast<int64_t>(b.live + b.arena + b.rounding + b.pool + b.objects + b.code_and_libraries + b.baseline);
+  b.pool = pool_cached_resident();
+  b.objects = slab_resident(Heap::objects);
+  b.unexplained = static_cast<int64_t>(b.rss) -
+                  static_cast<int64_t>(b.live + b.arena + b.rounding + b.pool + b.objects + b.heap + b.code_and_libraries + b.baseline);
   return b;
 }
 
@@ -161,9 +163,10 @@ std::string Balance::text() const {
          row("rounding", static_cast<int64_t>(rounding), "size classes and pages") +
          row("pool", static_cast<int64_t>(pool), "free blocks kept for reuse") +
          row("objects", static_cast<int64_t>(objects), "tensor bodies, nodes, layers") +
+         row("heap", static_cast<int64_t>(heap), "malloc's memory since the library was loaded, but for large blocks") +
          row("code and libraries", static_cast<int64_t>(code_and_libraries), "file-backed pages") +
          row("baseline", static_cast<int64_t>(baseline), "anonymous memory when the library was loaded") +
-         row("unexplained", unexplained, "other heap, stacks, generated code") +
+         row("unexplained", unexplained, "large blocks of malloc, stacks, threads' heaps, generated code") +
          row("RSS", static_cast<int64_t>(rss), "resident memory of the process");
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "memory/fork.h"
+#include "memory/os.h"
 
 namespace tenure::memory {
 namespace {
@@ -256,6 +257,15 @@ void for_each_object_slot(void* context, void (*visit)(void* context, void* slot
     auto* base = reinterpret_cast<std::byte*>(p) + kHeader;
     for (uint32_t i = 0; i < p->slots; ++i) visit(context, base + i * slot);
   }
+}
+
+size_t slab_resident(Heap heap) noexcept {
+  Central& c = central(heap);
+  std::lock_guard lock(c.mutex);
+  size_t sum = 0;
+  for (const PageList* list : {&c.small, &c.large})
+    for (const Page* p : list->in_use) sum += resident_in(p, list == &c.small ? 64 << 10 : 1 << 20);
+  return sum;
 }
 
 SlabStats slab_stats(Heap heap) noexcept {

@@ -110,6 +110,8 @@ struct SlabStats {
   size_t page_bytes = 0, free_bytes = 0;
 };
 SlabStats slab_stats(Heap heap) noexcept;
+/// Of page_bytes what is resident: a slot's memory becomes so when it is first written. Asks the system about every page; for reports.
+size_t slab_resident(Heap heap) noexcept;
 /// Returns wholly free pages to the system; bytes returned.
 size_t slab_trim(Heap heap) noexcept;
 
