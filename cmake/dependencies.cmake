@@ -7,6 +7,7 @@ find_package(PNG REQUIRED)                      # data
 find_package(Eigen3 3.4 REQUIRED NO_MODULE)     # kernels
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)              # files
+pkg_check_modules(libdeflate REQUIRED IMPORTED_TARGET libdeflate)      # files: checksums
 pkg_check_modules(turbojpeg REQUIRED IMPORTED_TARGET libturbojpeg)     # data
 find_package(HDF5 REQUIRED COMPONENTS C)        # files
 find_package(Threads REQUIRED)

@@ -31,7 +31,7 @@ PUBLIC = {header: folder for folder, headers in {
 INCLUDES_AS = {"memory": "core", "moment": "core"}  # memory.h speaks of tensors (explain, keep): core defines that part
 INSIDE = set(LAYERS)
 THIRD = [(r"fmt/", INSIDE), (r"nlohmann/", {"graph", "nn", "io", "cli"}), (r"hwy/", {"kernels"}), (r"(unsupported/)?Eigen/", {"kernels"}), (r"(oneapi/|dnnl)", {"kernels"}),
-         (r"omp\.h", {"base", "kernels"}), (r"(zip|zlib|hdf5|H5\w*|hdf5_hl)\.h", {"files"}), (r"(turbojpeg|jpeglib|png)\.h", {"data"}), (r"CLI/", {"cli"}),
+         (r"omp\.h", {"base", "kernels"}), (r"(zip|zlib|libdeflate|hdf5|H5\w*|hdf5_hl)\.h", {"files"}), (r"(turbojpeg|jpeglib|png)\.h", {"data"}), (r"CLI/", {"cli"}),
          (r"(gtest|gmock|rapidcheck)[/.]", set()), (r"benchmark/", set()), (r"spdlog/", {"cli"})]
 # Files that see a third-party header outside the folders above, by name: JSON goes through these few.
 NAMED = {("src/core/fields.cc", "nlohmann"), ("src/memory/report.cc", "nlohmann"), ("src/memory/page.cc", "nlohmann"), ("src/memory/moment.cc", "nlohmann"), ("src/memory/exports.cc", "nlohmann"), ("src/memory/tick.cc", "nlohmann"), ("src/memory/steady.cc", "nlohmann"), ("src/files/json.cc", "nlohmann"), ("src/files/json.h", "nlohmann")}

@@ -1,5 +1,6 @@
 #include "files/zip.h"
 
+#include <libdeflate.h>
 #include <sys/stat.h>
 #include <zip.h>
 #include <zlib.h>
@@ -24,7 +25,7 @@ uint32_t checksum(const Bytes& bytes) {
   parallel_for(static_cast<int64_t>(of.size()), 4, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const size_t at = static_cast<size_t>(i) * piece, n = std::min(piece, bytes.size() - at);
-      of[static_cast<size_t>(i)] = static_cast<uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data() + at), n));
+      of[static_cast<size_t>(i)] = libdeflate_crc32(0, bytes.data() + at, n);
       bytes.let_go(at, n);
     }
   });
