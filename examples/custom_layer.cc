@@ -32,7 +32,8 @@ Affine::operator Layer() const { return make_layer<AffineLayer>(*this); }
 
 int main() {
   LayerRegistry::global().add<Affine>("Affine", "examples");  // so that files can name it
-  set_random_seed(1);  // of the Dense layer's weights: some beginnings do not get far in eight epochs
+  // Of the Dense layer's weights: some beginnings do not get far in eight epochs.
+  set_random_seed(1);
   Sequential model{Affine{.initial_scale = 0.5}, layers::Dense{.units = 1}};
   SeedGenerator seed(1);
   Tensor x = random::normal({128, 4}, seed);
