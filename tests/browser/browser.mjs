@@ -1,4 +1,5 @@
-// Chromium by playwright-core, fetched by npm into BUILD_DIR/browser. Exit code 77 (skipped), with the reason, where one of them is missing.
+// Chromium by playwright-core, fetched by npm into BUILD_DIR/browser. Exit code 77 (skipped), with the reason, where one of them is missing or does
+// not start.
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -23,5 +24,10 @@ export const browserFor = (test, build) => {
     } catch { skip('npm could not fetch playwright-core'); }
   }
   const { chromium } = createRequire(join(tools, 'package.json'))('playwright-core');
-  return { skip, launch: () => chromium.launch({ executablePath, args: ['--no-sandbox'] }) };
+  const launch = async () => {
+    try {
+      return await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+    } catch (e) { skip(`chromium does not start here: ${String(e.message).split('\n')[0]}`); }
+  };
+  return { skip, launch };
 };
