@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/check.h"
+#include "memory/balance.h"
 #include "memory/moment.h"
 #include "memory/write_file.h"
 
@@ -39,10 +40,10 @@ void each_count(N& n, F&& f) {
   f("objects", n.objects), f("in_use_bytes", n.in_use_bytes), f("cached_bytes", n.cached_bytes), f("object_bytes", n.object_bytes);
   f("allocations", n.allocations), f("rss_bytes", n.rss_bytes);
 }
-template <class B, class F>
-void each_row(B& b, F&& f) {
-  f("live", b.live), f("arena", b.arena), f("rounding", b.rounding), f("pool", b.pool), f("objects", b.objects), f("heap", b.heap);
-  f("code_and_libraries", b.code_and_libraries), f("baseline", b.baseline), f("unexplained", b.unexplained), f("rss", b.rss);
+// A row's name in the file.
+std::string key(std::string name) {
+  std::replace(name.begin(), name.end(), ' ', '_');
+  return name;
 }
 
 ordered_json to_json(const MomentData& m) {
@@ -50,7 +51,8 @@ ordered_json to_json(const MomentData& m) {
   j["tenure_snapshot"] = kVersion, j["made"] = m.made, j["process"] = m.process;
   each_count(m.counts, [&](const char* name, const auto& v) { j["counts"][name] = v; });
   for (size_t k = 0; k < kinds; ++k) j["by_kind"][to_string(static_cast<Kind>(k))] = m.counts.count[k];
-  each_row(m.balance, [&](const char* name, const auto& v) { j["balance"][name] = v; });
+  each_row(m.balance, [&](const char* name, auto bytes, const char*) { j["balance"][key(name)] = bytes; });
+  j["balance"]["rss"] = m.balance.rss;
   j["audit"] = {{"objects", m.audit.objects}, {"edges", m.audit.edges}, {"problems", m.audit.problems}};
   j["accounts"] = ordered_json::array();
   for (const AccountTotals& a : m.accounts)
@@ -171,9 +173,10 @@ Moment Moment::read(const std::string& path) {
     each_count(m->counts, [&](const char* name, auto& v) { j.at("counts").at(name).get_to(v); });
     for (size_t k = 0; k < kinds; ++k) j.at("by_kind").at(to_string(static_cast<Kind>(k))).get_to(m->counts.count[k]);
     const ordered_json& rows = j.at("balance");
-    each_row(m->balance, [&](std::string_view name, auto& v) {
-      if (name != "heap" || rows.contains(name)) rows.at(std::string(name)).get_to(v);  // older snapshots have no heap of their own
+    each_row(m->balance, [&](std::string_view name, auto& bytes, const char*) {
+      if (name != "heap" || rows.contains(name)) rows.at(key(std::string(name))).get_to(bytes);  // older snapshots have no heap of their own
     });
+    rows.at("rss").get_to(m->balance.rss);
     j.at("audit").at("objects").get_to(m->audit.objects), j.at("audit").at("edges").get_to(m->audit.edges);
     j.at("audit").at("problems").get_to(m->audit.problems);
     for (const ordered_json& a : j.at("accounts"))

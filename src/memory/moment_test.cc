@@ -104,6 +104,10 @@ TEST(Moment, DamagedFilesAreRefused) {
     return j.dump();
   };
   EXPECT_TRUE(refused(changed([](auto& j) { j["tenure_snapshot"] = 2; })));
+  EXPECT_TRUE(refused(changed([](auto& j) { j["balance"].erase("pool"); })));
+  EXPECT_TRUE(refused(changed([](auto& j) { j["balance"]["heap"] = "much"; })));
+  EXPECT_FALSE(refused(changed([](auto& j) { j["balance"].erase("heap"); }))) << "a row that older snapshots lack";
+  EXPECT_EQ(Moment::read(file.path).balance().heap, 0u);
   EXPECT_TRUE(refused(changed([](auto& j) { j["references"][1] = 1000; })));
   EXPECT_TRUE(refused(changed([](auto& j) { j["references"][2] = 1000; })));
   EXPECT_TRUE(refused(changed([](auto& j) { j["references"].erase(0); })));

@@ -7,10 +7,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cinttypes>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
-#include <cstring>
 
 namespace tenure::memory {
 
@@ -38,27 +37,21 @@ size_t resident_peak() noexcept {
   return kib << 10;
 }
 
-size_t heap_resident() noexcept {
-  size_t sum = 0;
-  std::FILE* maps = std::fopen("/proc/self/maps", "re");
-  if (!maps) return sum;
-  for (char line[512]; std::fgets(line, sizeof line, maps);) {
-    uintptr_t begin = 0, end = 0;
-    if (std::strstr(line, "[heap]") && std::sscanf(line, "%" SCNxPTR "-%" SCNxPTR, &begin, &end) == 2)
-      sum += resident_in(reinterpret_cast<const void*>(begin), end - begin);
-  }
-  std::fclose(maps);
-  return sum;
-}
-
 namespace {
-const AtLoad loaded = [] {
-  const Resident r = resident();
-  return AtLoad{r.total - r.file_backed, heap_resident()};
+const size_t at_load = [] {
+  Resident r = resident();
+  return r.total - r.file_backed;
 }();
+const void* const break_at_load = sbrk(0);
 }  // namespace
 
-const AtLoad& at_load() noexcept { return loaded; }
+size_t resident_at_load() noexcept { return at_load; }
+
+size_t heap_resident() noexcept {
+  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const uintptr_t begin = (reinterpret_cast<uintptr_t>(break_at_load) + page - 1) / page * page, end = reinterpret_cast<uintptr_t>(sbrk(0));
+  return end > begin ? resident_in(reinterpret_cast<const void*>(begin), end - begin) : 0;
+}
 
 size_t resident_in(const void* at, size_t bytes) noexcept {
   const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));

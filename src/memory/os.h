@@ -13,13 +13,10 @@ struct Resident {
 Resident resident() noexcept;
 /// The highest resident set of the process so far, by the kernel's own mark; 0 where there is none.
 size_t resident_peak() noexcept;
-/// Resident pages of the program break, which is where malloc has its blocks of the first thread but the large ones. 0 where it cannot be known.
+/// Resident pages by which the program break grew since the library was loaded: malloc's blocks of the first thread, but for the large ones.
 size_t heap_resident() noexcept;
-/// Anonymous resident memory when the library was loaded, and the program break's part of it.
-struct AtLoad {
-  size_t anonymous, heap;
-};
-const AtLoad& at_load() noexcept;
+/// Anonymous resident memory when the library was loaded.
+size_t resident_at_load() noexcept;
 
 /// Of `bytes` of private memory that begin at a page, how many are in memory: pages that were never written are not. All of them where the system does
 /// not say.

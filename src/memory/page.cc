@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/check.h"
+#include "memory/balance.h"
 #include "memory/dominators.h"
 #include "memory/objects.h"
 #include "memory/page.h"
@@ -105,15 +106,9 @@ json counts_of(const Now& n) {
 }
 
 json balance_rows(const Balance& b) {
-  return json::array({{"live", b.live, "tensors' bytes, as asked for"},
-                      {"arena", b.arena, "of traced calls under way"},
-                      {"rounding", b.rounding, "size classes and pages"},
-                      {"pool", b.pool, "free blocks kept for reuse"},
-                      {"objects", b.objects, "tensor bodies, nodes, layers"},
-                      {"heap", b.heap, "malloc's memory since the library was loaded, but for large blocks"},
-                      {"code and libraries", b.code_and_libraries, "file-backed pages"},
-                      {"baseline", b.baseline, "anonymous memory when the library was loaded"},
-                      {"unexplained", b.unexplained, "large blocks of malloc, stacks, threads' heaps, generated code"}});
+  json rows = json::array();
+  each_row(b, [&](const char* name, auto bytes, const char* what) { rows.push_back({name, bytes, what}); });
+  return rows;
 }
 
 json verdict_of(const std::vector<Steadiness>& judged, const Audit& audit) {

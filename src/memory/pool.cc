@@ -77,7 +77,8 @@ class Spans {
   size_t free_resident() {
     std::lock_guard lock(mutex_);
     size_t sum = 0;
-    for (const auto& [age, at] : by_age_) sum += resident_in(at, free_.find(at)->second.bytes);
+    for (const auto& [at, span] : free_)
+      if (span.dirty) sum += resident_in(at, span.bytes);
     return sum;
   }
   std::mutex& mutex() noexcept { return mutex_; }

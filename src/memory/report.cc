@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/check.h"
+#include "memory/balance.h"
 #include "memory/objects.h"
 #include "memory/os.h"
 #include "memory/pool.h"
@@ -142,32 +143,26 @@ Balance balance() {
   Totals t = totals();
   b.rss = r.total;
   b.code_and_libraries = r.file_backed;
-  b.baseline = at_load().anonymous;
-  const size_t heap = heap_resident();
-  b.heap = heap > at_load().heap ? heap - at_load().heap : 0;
+  b.baseline = resident_at_load();
+  b.heap = heap_resident();
   for (const Account& a : accounts())
     if (a.path.size() >= 6 && a.path.compare(a.path.size() - 6, 6, "/arena") == 0) b.arena += a.live_bytes;
   b.live = t.live_bytes - b.arena;
   b.rounding = t.capacity_bytes > t.live_bytes ? t.capacity_bytes - t.live_bytes : 0;
   b.pool = pool_cached_resident();
   b.objects = slab_resident(Heap::objects);
-  b.unexplained = static_cast<int64_t>(b.rss) -
-                  static_cast<int64_t>(b.live + b.arena + b.rounding + b.pool + b.objects + b.heap + b.code_and_libraries + b.baseline);
+  int64_t rest = static_cast<int64_t>(b.rss);
+  each_row(b, [&](const char*, auto bytes, const char*) { rest -= static_cast<int64_t>(bytes); });
+  b.unexplained = rest;
   return b;
 }
 
 std::string Balance::text() const {
-  auto row = [](const char* name, int64_t bytes, const char* what) { return fmt::format("  {:<20} {:>14}  {}\n", name, bytes, what); };
-  return row("live", static_cast<int64_t>(live), "tensors' bytes, as asked for") +
-         row("arena", static_cast<int64_t>(arena), "of traced calls under way") +
-         row("rounding", static_cast<int64_t>(rounding), "size classes and pages") +
-         row("pool", static_cast<int64_t>(pool), "free blocks kept for reuse") +
-         row("objects", static_cast<int64_t>(objects), "tensor bodies, nodes, layers") +
-         row("heap", static_cast<int64_t>(heap), "malloc's memory since the library was loaded, but for large blocks") +
-         row("code and libraries", static_cast<int64_t>(code_and_libraries), "file-backed pages") +
-         row("baseline", static_cast<int64_t>(baseline), "anonymous memory when the library was loaded") +
-         row("unexplained", unexplained, "large blocks of malloc, stacks, threads' heaps, generated code") +
-         row("RSS", static_cast<int64_t>(rss), "resident memory of the process");
+  std::string out;
+  auto row = [&](const char* name, auto bytes, const char* what) { out += fmt::format("  {:<20} {:>14}  {}\n", name, bytes, what); };
+  each_row(*this, row);
+  row("RSS", rss, "resident memory of the process");
+  return out;
 }
 
 Audit audit() {

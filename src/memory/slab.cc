@@ -264,7 +264,7 @@ size_t slab_resident(Heap heap) noexcept {
   std::lock_guard lock(c.mutex);
   size_t sum = 0;
   for (const PageList* list : {&c.small, &c.large})
-    for (const Page* p : list->in_use) sum += resident_in(p, list == &c.small ? 64 << 10 : 1 << 20);
+    for (const Page* p : list->in_use) sum += resident_in(p, page_bytes_of(p->cls));
   return sum;
 }
 
